@@ -1,0 +1,27 @@
+"""A metric: one number with its unit, its level and where it came from."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+Level = Literal["float", "csim", "rtl", "gate", "estimated", "cosimulated", "synthesized", "routed"]
+
+
+class Metric(BaseModel):
+    """One number. ``origin`` is the file it was read from, ``tool`` and ``version`` what wrote that file.
+
+    A value that a report does not have is no metric at all: missing is never 0.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    value: float | int
+    unit: str
+    level: Level
+    origin: str
+    tool: str
+    version: str
+    scope: str = "design"

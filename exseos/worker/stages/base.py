@@ -1,0 +1,50 @@
+"""What a stage is: a pure function from parameters, inputs and seed to files in one folder."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+from exseos.digest import canonical_json
+from exseos.metrics import Metric
+
+
+@dataclass
+class Context:
+    """What a stage gets. Everything it may depend on is here; all it makes goes to ``output``."""
+
+    parameters: Mapping[str, Any]
+    seed: int
+    inputs: Mapping[str, Path]
+    data: Mapping[str, Path]
+    files: Path
+    output: Path
+    progress: Callable[[str, int | None, int | None], None] = lambda text, done, total: None
+    facts: dict[str, Any] = field(default_factory=dict)
+    """Facts about this run that may differ between runs (timings, the numerics probe): kept outside the id."""
+
+    def write_json(self, name: str, value: Any) -> None:
+        """Write ``value`` as canonical JSON plus a newline to ``output/name``."""
+        (self.output / name).write_bytes(canonical_json(value) + b"\n")
+
+    def read_json(self, stage: str, name: str) -> Any:
+        """Read a JSON output of an earlier stage."""
+        return json.loads((self.inputs[stage] / name).read_bytes())
+
+    def write_metrics(self, metrics: Sequence[Metric]) -> None:
+        """Write ``metrics.json``: the stage's metrics in the order given."""
+        self.write_json("metrics.json", [metric.model_dump() for metric in metrics])
+
+
+class Stage(ABC):
+    """One step of an experiment. Exact: the same context gives the same bytes in ``output``, anywhere."""
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def run(self, context: Context) -> None:
+        """Fill ``context.output``. Raises ``StageError`` for what the user can mend."""
