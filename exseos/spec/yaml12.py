@@ -1,0 +1,101 @@
+"""YAML 1.2 (core schema) with the line of every key and value, on top of PyYAML's parser.
+
+Differences from PyYAML's own loader, which speaks YAML 1.1: ``1e-4`` is a number, ``yes`` and ``on`` are text, ``010`` is ten,
+a key given twice is an error. Tags, anchors and aliases are refused: a spec is plain data.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from exseos.errors import UsageError
+
+Path = tuple[str | int, ...]
+
+_INT = re.compile(r"[-+]?[0-9]+")
+_OCTAL = re.compile(r"0o[0-7]+")
+_HEX = re.compile(r"0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_INFINITY = re.compile(r"([-+]?)\.(inf|Inf|INF)")
+_WORDS: dict[str, Any] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+    **dict.fromkeys((".nan", ".NaN", ".NAN"), math.nan),
+}
+
+
+@dataclass
+class Document:
+    """Plain data and the line (from 1) where each value and each key of it stands."""
+
+    value: Any
+    lines: dict[Path, int] = field(default_factory=dict)
+
+    def line(self, path: Path) -> int:
+        """The line of ``path``, or of the nearest thing around it that is written down."""
+        while path and path not in self.lines:
+            path = path[:-1]
+        return self.lines.get(path, 1)
+
+
+def load(text: str, name: str) -> Document:
+    """Parse one document; ``name`` is the file named in errors (``UsageError`` with the line)."""
+    try:
+        for token in yaml.scan(text, Loader=yaml.SafeLoader):
+            if isinstance(token, yaml.AnchorToken | yaml.AliasToken | yaml.TagToken):
+                raise UsageError(
+                    "anchors, aliases and tags are not allowed in a spec",
+                    where=f"{name}:{token.start_mark.line + 1}",
+                    hint="Write the value out where it is used.",
+                )
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f"{name}:{mark.line + 1}" if mark else name
+        raise UsageError(f"not valid YAML: {error.problem}", where=where, hint="Check the indentation and quotes around this line.") from error
+    except yaml.YAMLError as error:
+        raise UsageError(f"not valid YAML: {error}", where=name) from error
+    document = Document(None)
+    document.value = _construct(node, (), document, name) if node is not None else None
+    return document
+
+
+def _construct(node: yaml.Node, path: Path, document: Document, name: str) -> Any:
+    document.lines.setdefault(path, node.start_mark.line + 1)
+    if isinstance(node, yaml.ScalarNode):
+        return _scalar(node.value) if node.style is None else node.value
+    if isinstance(node, yaml.SequenceNode):
+        return [_construct(item, (*path, index), document, name) for index, item in enumerate(node.value)]
+    mapping: dict[str, Any] = {}
+    for key_node, value_node in node.value:
+        line = key_node.start_mark.line + 1
+        if not isinstance(key_node, yaml.ScalarNode):
+            raise UsageError("a key must be plain text", where=f"{name}:{line}")
+        key = key_node.value
+        if key in mapping:
+            raise UsageError(f"key {key!r} is given twice", where=f"{name}:{line}", hint="Keep one of the two.")
+        document.lines[(*path, key)] = line
+        mapping[key] = _construct(value_node, (*path, key), document, name)
+    return mapping
+
+
+def _scalar(text: str) -> Any:
+    if text in _WORDS:
+        return _WORDS[text]
+    if _INT.fullmatch(text):
+        return int(text)
+    if _OCTAL.fullmatch(text):
+        return int(text[2:], 8)
+    if _HEX.fullmatch(text):
+        return int(text[2:], 16)
+    if _FLOAT.fullmatch(text):
+        return float(text)
+    if match := _INFINITY.fullmatch(text):
+        return -math.inf if match[1] == "-" else math.inf
+    return text
