@@ -1,0 +1,86 @@
+"""Running the stages of one trial: each once, from the store if it is there."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from exseos.manifest import Manifest
+from exseos.metrics import Metric
+from exseos.progress import Progress
+from exseos.store import Finished, Store, host_errors
+from exseos.study.plan import StagePlan
+from exseos.study.session import Session
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """A finished stage of a trial."""
+
+    plan: StagePlan
+    key: str
+    manifest: Manifest
+    folder: Path
+    facts: Mapping[str, Any]
+    reused: bool
+
+    @property
+    def metrics(self) -> list[Metric]:
+        """What the stage measured."""
+        return read_metrics(self.folder)
+
+
+def read_metrics(folder: Path) -> list[Metric]:
+    """The metrics in a stage's outputs; none if it measures nothing."""
+    path = folder / "metrics.json"
+    return [Metric.model_validate(item) for item in json.loads(path.read_bytes())] if path.is_file() else []
+
+
+def run_stage(session: Session, stage: StagePlan, seed: int, inputs: Mapping[str, tuple[Path, Manifest]]) -> tuple[Path, dict[str, Any]]:
+    """Run one stage in the worker; adds its wall time to the facts."""
+    begin = time.monotonic()
+    output, facts = session.run(stage.name, stage.parameters, seed, {name: inputs[name] for name in stage.inputs})
+    return output, {**facts, "seconds": round(time.monotonic() - begin, 3)}
+
+
+def run_trial(
+    stages: list[StagePlan],
+    *,
+    seed: int,
+    image_id: str,
+    data: Mapping[str, str],
+    files: str,
+    store: Store,
+    session: Callable[[], Session],
+    progress: Progress,
+) -> list[StageResult]:
+    """Run ``stages`` in order; a stage whose key is in the store does not run again.
+
+    ``session`` gives the worker and is called only when there is something to run. Each finished stage is in the store
+    before the next begins, so that a build killed at any moment resumes behind it.
+    """
+    results: list[StageResult] = []
+    for stage in stages:
+        digests = {result.plan.name: result.manifest.digest for result in results}
+        key = stage.key(seed=seed, image_id=image_id, inputs=digests, data=data, files=files)
+        with host_errors(store.root):
+            found = store.find(key)
+        if found is None:
+            progress.step(f"{stage.name}: running")
+            finished = _run(session(), stage, key, seed, results, store)
+            progress.step(f"{stage.name}: done in {finished.facts['seconds']:.1f} s, {len(finished.manifest)} files, {finished.manifest.digest[:12]}")
+        else:
+            finished = found
+            progress.step(f"{stage.name}: already in the store, {finished.manifest.digest[:12]}")
+        results.append(StageResult(stage, key, finished.manifest, finished.folder, finished.facts, reused=found is not None))
+    return results
+
+
+def _run(session: Session, stage: StagePlan, key: str, seed: int, before: list[StageResult], store: Store) -> Finished:
+    inputs = {result.plan.name: (result.folder, result.manifest) for result in before}
+    output, facts = run_stage(session, stage, seed, inputs)
+    return store.put(key, output, facts)
