@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, FiniteFloat, field_validator
 
 Level = Literal["float", "csim", "rtl", "gate", "estimated", "cosimulated", "synthesized", "routed"]
 
@@ -18,10 +18,16 @@ class Metric(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
-    value: float | int
+    value: FiniteFloat | int
     unit: str
     level: Level
     origin: str
     tool: str
     version: str
     scope: str = "design"
+
+    @field_validator("value")
+    @classmethod
+    def _json_number(cls, value: float | int) -> float | int:
+        """Beyond 2^53 canonical JSON knows floats only, and writes them like integers."""
+        return float(value) if abs(value) >= 2**53 else value

@@ -111,7 +111,7 @@ class ArchiveReader:
 
     def open(self, name: str) -> BinaryIO:
         """The content as a stream to be read once, front to back; reading to the end checks the CRC."""
-        return io.BufferedReader(_Stream(self.chunks(name)), BLOCK_BYTES)
+        return stream_of(self.chunks(name))
 
     def check_structure(self) -> None:
         """Compare every local header with the central directory; raises ``CapsuleError`` at the first that differs."""
@@ -184,6 +184,11 @@ class ArchiveReader:
             fields = END64.unpack_from(tail, start)
             count, size, offset = fields[7], fields[8], fields[9]
         return count, size, offset
+
+
+def stream_of(chunks: Iterator[bytes]) -> BinaryIO:
+    """``chunks`` as a buffered stream, to be read once."""
+    return io.BufferedReader(_Stream(chunks), BLOCK_BYTES)
 
 
 class _Stream(io.RawIOBase):

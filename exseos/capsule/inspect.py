@@ -1,0 +1,100 @@
+"""What a capsule says of itself, from the few entries that say it: nothing is hashed through, so nothing is proven; see ``verify``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import BinaryIO
+
+from exseos.archive import ArchiveReader
+from exseos.capsule.index import IMAGE, INDEX, MANIFEST, SEAL, TEXT_LIMIT_BYTES, ClaimRecord, Index, Part, Trial
+from exseos.digest import sha256_bytes
+from exseos.errors import CapsuleError
+from exseos.metrics import Level
+
+
+class StageSummary(Part):
+    """One stage: how many files it gave, and the digest of them all."""
+
+    trial: str
+    stage: str
+    exact: bool
+    files: int
+    outputs_digest: str
+
+
+class Inspection(Part):
+    """What ``exseos capsule inspect`` shows. Sizes are in bytes."""
+
+    id: str
+    seal: str
+    image_id: str
+    name: str
+    title: str
+    licence: str
+    created_with: str
+    parent: str | None
+    size: int
+    sizes: dict[str, int]
+    """First part of the entry names → bytes of their content."""
+    has_image: bool
+    has_data: bool
+    left_out: tuple[str, ...]
+    """Optional files of the index that are not in this file."""
+    trials: tuple[Trial, ...]
+    chosen: str
+    metrics: dict[str, float | int]
+    """The chosen trial's metrics, each at the level nearest to the hardware."""
+    metrics_by_level: dict[str, dict[Level, float | int]]
+    claims: tuple[ClaimRecord, ...]
+    stages: tuple[StageSummary, ...]
+
+
+def inspect(source: Path | str | BinaryIO) -> Inspection:
+    """Read the index and the two lists of the capsule at ``source``, a path or a seekable file.
+
+    Raises ``CapsuleError`` if it is no capsule or its index does not fit the experiment id.
+    """
+    with ArchiveReader(source) as reader:
+        index = read_index(reader)
+        if sha256_bytes(reader.read(MANIFEST, TEXT_LIMIT_BYTES)) != index.id:
+            raise CapsuleError(f"the experiment id is not that of {MANIFEST}", where=INDEX, hint="Run `exseos capsule verify` to see more.")
+        return _inspection(reader, index, sha256_bytes(reader.read(SEAL, TEXT_LIMIT_BYTES)))
+
+
+def read_index(reader: ArchiveReader) -> Index:
+    """The index of an open capsule; raises ``CapsuleError`` if there is none or it is not valid."""
+    if INDEX not in reader:
+        raise CapsuleError(f"this zip has no {INDEX}: it is not a capsule", where=reader.where)
+    return Index.parse(reader.read(INDEX, TEXT_LIMIT_BYTES))
+
+
+def _inspection(reader: ArchiveReader, index: Index, seal: str) -> Inspection:
+    sizes: dict[str, int] = {}
+    for member in reader.members:
+        part = member.name.partition("/")[0]
+        sizes[part] = sizes.get(part, 0) + member.size
+    by_level = index.metrics_of(index.chosen)
+    return Inspection(
+        id=index.id,
+        seal=seal,
+        image_id=index.image_id,
+        name=index.name,
+        title=index.title,
+        licence=index.licence,
+        created_with=index.created_with.exseos,
+        parent=index.parent,
+        size=reader.file_size,
+        sizes=sizes,
+        has_image=IMAGE in reader,
+        has_data=all(name in reader for name in index.optional),
+        left_out=tuple(name for name in [*sorted(index.optional), IMAGE] if name not in reader),
+        trials=index.trials,
+        chosen=index.chosen,
+        metrics={name: next(iter(levels.values())) for name, levels in by_level.items()},
+        metrics_by_level=by_level,
+        claims=index.claims,
+        stages=tuple(
+            StageSummary(trial=s.trial, stage=s.stage, exact=s.exact, files=len(s.outputs), outputs_digest=s.outputs_digest)
+            for s in index.stages
+        ),
+    )
