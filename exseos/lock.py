@@ -106,17 +106,22 @@ class Lock(_Part):
 def read_lock(folder: Path) -> Lock:
     """Read both files of ``folder``; raises ``UsageError`` if they are missing or damaged."""
     try:
-        plain = json.loads((folder / LOCK_FILE).read_bytes())
-        wheels = parse_pylock((folder / PYLOCK_FILE).read_text(encoding="utf-8"))
-        return Lock.model_validate({**plain, "wheels": wheels})
+        plain, pylock = (folder / LOCK_FILE).read_bytes(), (folder / PYLOCK_FILE).read_bytes()
     except FileNotFoundError as error:
         raise UsageError("the lock is incomplete: no such file", where=str(error.filename), hint="Make it anew with `exseos lock`.") from error
+    return parse_lock(plain, pylock, str(folder))
+
+
+def parse_lock(plain: bytes, pylock: bytes, where: str) -> Lock:
+    """The lock of the bytes of both files; ``where`` is named in errors."""
+    try:
+        return Lock.model_validate({**json.loads(plain), "wheels": _wheels(pylock.decode())})
     except (ValueError, TypeError, KeyError, ValidationError) as error:
         reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
-        raise UsageError(f"the lock is damaged: {reason}", where=str(folder), hint="Make it anew with `exseos lock`.") from error
+        raise UsageError(f"the lock is damaged: {reason}", where=where, hint="Make it anew with `exseos lock`.") from error
 
 
-def parse_pylock(text: str) -> tuple[WheelPin, ...]:
+def _wheels(text: str) -> tuple[WheelPin, ...]:
     """The wheels of a normalised ``pylock.toml``."""
     pins = []
     for package in tomllib.loads(text)["packages"]:

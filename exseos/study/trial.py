@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -36,8 +37,12 @@ class StageResult:
 
 def read_metrics(folder: Path) -> list[Metric]:
     """The metrics in a stage's outputs; none if it measures nothing."""
-    path = folder / "metrics.json"
-    return [Metric.model_validate(item) for item in json.loads(path.read_bytes())] if path.is_file() else []
+    try:
+        descriptor = os.open(folder / "metrics.json", os.O_RDONLY | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return []
+    with os.fdopen(descriptor, "rb") as stream:
+        return [Metric.model_validate(item) for item in json.loads(stream.read())]
 
 
 def run_stage(session: Session, stage: StagePlan, seed: int, inputs: Mapping[str, tuple[Path, Manifest]]) -> tuple[Path, dict[str, Any]]:

@@ -1,0 +1,186 @@
+"""Spec to capsule: pin, assemble, run, judge, pack."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from exseos.capsule.claims import ClaimsFailed, judge
+from exseos.capsule.host import host_facts
+from exseos.capsule.index import Index, MetricRecord
+from exseos.capsule.pack import Packed, pack
+from exseos.engines import choose
+from exseos.engines.base import Engine, Limits
+from exseos.errors import ExseosError, UsageError
+from exseos.image import Image
+from exseos.lock import Lock
+from exseos.manifest import Manifest
+from exseos.progress import Progress
+from exseos.resolve import find_lock, lock_folder
+from exseos.resolve.check import check_experiment
+from exseos.resolve.data import bring_data
+from exseos.resolve.image import image_of, own_wheel
+from exseos.spec import Spec, read_spec
+from exseos.spec.models import Experiment
+from exseos.store import Store
+from exseos.study.plan import TRIAL, plan
+from exseos.study.session import Session
+from exseos.study.trial import StageResult, run_stage, run_trial
+
+
+@dataclass(frozen=True)
+class BuildRequest:
+    """What ``exseos capsule build`` was asked for."""
+
+    spec: Path
+    output: Path | None = None
+    engine: str = "auto"
+    without: frozenset[str] = frozenset()
+    check: bool = False
+    allow_failed_claims: bool = False
+    data: Mapping[str, Path] = field(default_factory=dict)
+    limits: Limits = Limits()
+
+
+@dataclass(frozen=True)
+class Built:
+    """A capsule that was written."""
+
+    path: Path
+    index: Index
+    seal: str
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """All that is fixed before the first stage runs."""
+
+    spec: Spec
+    experiment: Experiment
+    lock: Lock
+    wheel: Path
+    image: Image
+    data: Mapping[str, Path]
+    files: Path
+    files_digest: str
+
+
+def build(request: BuildRequest, store: Store, progress: Progress) -> Built:
+    """Build the capsule of ``request.spec``; raises ``ClaimsFailed`` if claims do not hold, ``ExseosError`` for anything else."""
+    begin = time.time()
+    spec = read_spec(request.spec, check_experiment(request.spec.parent))
+    if spec.searches or (spec.experiment().search or None):
+        raise UsageError(
+            "this version builds one trial: a spec with searches cannot be built yet", where=str(request.spec), hint="Write the values out."
+        )
+    output = request.output or Path(f"{spec.experiment().name}.capsule.zip")
+    if not output.parent.is_dir():
+        raise UsageError("there is no such folder for the capsule", where=str(output.parent))
+    engine, why = choose(request.engine)
+    progress.step(f"engine: {engine.version()} ({why})")
+    with store.scratch() as scratch, ExitStack() as stack:
+        ready = prepare(spec, request.data, scratch, store, progress)
+        results = _run(ready, engine, request, store, scratch, stack, progress)
+        metrics = [
+            MetricRecord.model_validate({**metric.model_dump(), "trial": TRIAL, "stage": result.plan.name})
+            for result in results
+            for metric in result.metrics
+        ]
+        claims = judge(ready.experiment.claims, metrics, TRIAL)
+        if not all(claim.holds for claim in claims) and not request.allow_failed_claims:
+            raise ClaimsFailed(claims)
+        host = host_facts(engine, begin)
+        packed: Packed = pack(output, ready, results, metrics, claims, host, request.without, progress)
+    return Built(output, packed.index, packed.seal)
+
+
+def prepare(spec: Spec, given: Mapping[str, Path], scratch: Path, store: Store, progress: Progress) -> Prepared:
+    """Lock, image, data and user files of ``spec``."""
+    experiment = spec.experiment()
+    unknown = sorted(set(given) - set(experiment.data))
+    if unknown:
+        raise UsageError(f"--data names {unknown[0]!r}, which is no data source of the spec", hint=f"It has: {', '.join(experiment.data)}.")
+    lock = find_lock(spec, store.cache, progress)
+    wheel, pin = own_wheel(store.cache)
+    lock = lock.model_copy(update={"exseos": pin})
+    image = image_of(lock, wheel, store.cache, progress)
+    progress.step(f"image: {image.id}")
+    data = {
+        name: bring_data(name, source, lock.data[name], spec.folder, python=lock.python, cache=store.cache, progress=progress, given=given)
+        for name, source in sorted(experiment.data.items())
+    }
+    files = scratch / "files"
+    _copy_user_files(spec, experiment, files, progress)
+    digest = Manifest.of_tree(files).digest
+    return Prepared(spec, experiment, lock, wheel, image, data, files, digest)
+
+
+def _copy_user_files(spec: Spec, experiment: Experiment, target: Path, progress: Progress) -> None:
+    """Copy what travels of the user's folder; everything else stays at home."""
+    target.mkdir()
+    for name in experiment.user_files:
+        path = target / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes((spec.folder / name).read_bytes())
+    listed = ", ".join([spec.path.name, f"{lock_folder(spec.path).name}/", *experiment.user_files])
+    progress.step(f"travels in the capsule: {listed}")
+
+
+def _run(
+    ready: Prepared, engine: Engine, request: BuildRequest, store: Store, scratch: Path, stack: ExitStack, progress: Progress
+) -> list[StageResult]:
+    sessions: list[Session] = []
+
+    def session() -> Session:
+        if not sessions:
+            sessions.append(open_session(ready, engine, request.limits, scratch / "session", stack, progress))
+        return sessions[0]
+
+    stages = plan(ready.experiment)
+    results = run_trial(
+        stages,
+        seed=ready.experiment.seed,
+        image_id=ready.image.id,
+        data={name: pin.sha256 for name, pin in ready.lock.data.items()},
+        files=ready.files_digest,
+        store=store,
+        session=session,
+        progress=progress,
+    )
+    if request.check:
+        second = open_session(ready, engine, request.limits, scratch / "second run", stack, progress)
+        check_exact(results, second, ready.experiment.seed, progress)
+    return results
+
+
+def open_session(ready: Prepared, engine: Engine, limits: Limits, folder: Path, stack: ExitStack, progress: Progress) -> Session:
+    """Load the image and start a worker that sees the experiment; it ends with ``stack``."""
+    engine.load(ready.image)
+    folder.mkdir()
+    session = Session(engine, ready.image, folder=folder, files=ready.files, data=ready.data, limits=limits, progress=progress)
+    return stack.enter_context(session)
+
+
+def check_exact(results: list[StageResult], session: Session, seed: int, progress: Progress) -> None:
+    """Run every stage a second time, elsewhere and later; raises ``ExseosError`` naming each output that differs."""
+    different: list[str] = []
+    archived = {result.plan.name: (result.folder, result.manifest) for result in results}
+    for result in results:
+        output, _ = run_stage(session, result.plan, seed, archived)
+        names = differing(result.manifest, Manifest.of_tree(output))
+        progress.step(f"{result.plan.name}: second run {'identical' if not names else 'DIFFERENT'}")
+        different += [f"{result.plan.name}/{name}" for name in names]
+    if different:
+        listed = "\n".join(f"  {name}" for name in different[:20])
+        raise ExseosError(
+            f"not exact: a second run gave other bytes for\n{listed}", hint="Look for unseeded randomness, time or paths in your code."
+        )
+
+
+def differing(one: Manifest, two: Manifest) -> list[str]:
+    """Paths whose digests differ, or that only one of the two has."""
+    first, second = one.as_dict(), two.as_dict()
+    return sorted(name for name in first.keys() | second.keys() if first.get(name) != second.get(name))

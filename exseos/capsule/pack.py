@@ -1,0 +1,188 @@
+"""Results to archive: every entry of a capsule, in order."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from exseos import __version__
+from exseos.archive import ArchiveWriter
+from exseos.capsule.index import (
+    IMAGE,
+    IMAGE_CONFIG,
+    INDEX,
+    LOCK,
+    MANIFEST,
+    README,
+    SEAL,
+    ClaimRecord,
+    CreatedWith,
+    Index,
+    MetricRecord,
+    OptionalFile,
+    StageRecord,
+    Trial,
+    is_exact,
+    is_optional,
+    is_sealed,
+)
+from exseos.capsule.readme import render
+from exseos.digest import sha256_bytes, sha256_file
+from exseos.errors import DigestMismatch
+from exseos.lock import PYLOCK_FILE
+from exseos.manifest import Entry, Manifest
+from exseos.progress import Progress
+from exseos.study.plan import TRIAL
+from exseos.study.trial import StageResult
+
+if TYPE_CHECKING:
+    from exseos.capsule.build import Prepared
+
+
+@dataclass(frozen=True)
+class Packed:
+    """What was packed."""
+
+    index: Index
+    seal: str
+
+
+@dataclass(frozen=True)
+class _Content:
+    """One entry: its SHA-256 and how it gets into the archive."""
+
+    sha256: str
+    size: int
+    add: Callable[[ArchiveWriter, str], str]
+
+
+def pack(
+    output: Path,
+    ready: Prepared,
+    results: Sequence[StageResult],
+    metrics: Sequence[MetricRecord],
+    claims: Sequence[ClaimRecord],
+    host: Mapping[str, Any],
+    without: frozenset[str],
+    progress: Progress,
+) -> Packed:
+    """Write the capsule to ``output``, whole or not at all."""
+    progress.step(f"packing {output.name}")
+    entries = dict(_exact_entries(ready, results))
+    stages = tuple(_record(result, results) for result in results)
+    for stage in stages:
+        if listing := stage.listing:
+            entries[listing[0]] = _data(listing[1].encode())
+    data = dict(_data_entries(ready, results))
+    manifest = _list(entries, is_exact)
+    index = Index(
+        name=ready.experiment.name,
+        title=ready.experiment.title,
+        id=manifest.digest,
+        image_id=ready.image.id,
+        created_with=CreatedWith(exseos=__version__),
+        trials=(Trial(name=TRIAL, chosen=True, values={}),),
+        stages=stages,
+        metrics=tuple(metrics),
+        claims=tuple(claims),
+        probe=next((dict(result.facts["probe"]) for result in results if "probe" in result.facts), {}),
+        optional={name: OptionalFile(sha256=content.sha256, size=content.size) for name, content in data.items()},
+        parent=_parent(ready.spec.folder),
+        licence=ready.experiment.license,
+    )
+    entries[MANIFEST] = _data(manifest.text.encode())
+    entries[INDEX] = _data(index.to_bytes())
+    entries[README] = _data(render(index).encode())
+    entries |= {name: _data(value) for name, value in _run_entries(results, host)}
+    seal = _list(entries, is_sealed)
+    entries[SEAL] = _data(seal.text.encode())
+    kept = {name for name, source in ready.experiment.data.items() if source.redistribute}
+    if "data" not in without:
+        whole = len(kept) == len(ready.experiment.data)
+        entries |= {
+            name: content for name, content in data.items() if (whole if name.startswith("data/prepared/") else name.split("/")[1] in kept)
+        }
+    with ArchiveWriter(output) as archive:
+        for name in sorted([*entries, *([] if "image" in without else [IMAGE])], key=str.encode):
+            if name == IMAGE:
+                archive.add_stream(IMAGE, ready.image.archive_size(), ready.image.archive())
+            elif entries[name].add(archive, name) != entries[name].sha256:
+                raise DigestMismatch("a file changed while it was packed", where=name, hint="Build again; finished stages are kept.")
+    return Packed(index, seal.digest)
+
+
+def _exact_entries(ready: Prepared, results: Sequence[StageResult]) -> Iterable[tuple[str, _Content]]:
+    yield "spec/spec.yaml", _data(ready.spec.path.read_bytes())
+    for name in ready.experiment.user_files:
+        yield f"spec/{name}", _data((ready.files / name).read_bytes())
+    yield LOCK, _data(ready.lock.json_bytes())
+    yield f"lock/{PYLOCK_FILE}", _data(ready.lock.pylock_bytes())
+    yield IMAGE_CONFIG, _data(ready.image.config_bytes)
+    yield f"lock/wheels/{ready.wheel.name}", _file(ready.wheel)
+    for result in results:
+        if result.plan.name != "prepare":
+            for entry in result.manifest:
+                yield f"{_location(result)}/{entry.path}", _file(result.folder / entry.path, entry.sha256)
+
+
+def _data_entries(ready: Prepared, results: Sequence[StageResult]) -> Iterable[tuple[str, _Content]]:
+    for name, path in ready.data.items():
+        pin = ready.lock.data[name]
+        yield f"data/{name}/{pin.filename}", _file(path, pin.sha256)
+    for result in results:
+        if result.plan.name == "prepare":
+            for entry in result.manifest:
+                yield f"{_location(result)}/{entry.path}", _file(result.folder / entry.path, entry.sha256)
+
+
+def _run_entries(results: Sequence[StageResult], host: Mapping[str, Any]) -> Iterable[tuple[str, bytes]]:
+    yield "run/host.json", _json(host)
+    facts = [{"trial": TRIAL, "stage": result.plan.name, "from_store": result.reused, **result.facts} for result in results]
+    yield "run/stages.json", _json(facts)
+
+
+def _location(result: StageResult) -> str:
+    """Prepared arrays stand with the data, since they are as large and as private as the data; everything else is a result."""
+    return f"data/prepared/{TRIAL}" if result.plan.name == "prepare" else f"results/{TRIAL}/{result.plan.name}"
+
+
+def _record(result: StageResult, results: Sequence[StageResult]) -> StageRecord:
+    digests = {other.plan.name: other.manifest.digest for other in results}
+    return StageRecord(
+        trial=TRIAL,
+        stage=result.plan.name,
+        key=result.key,
+        exact=True,
+        outputs_digest=result.manifest.digest,
+        outputs=result.manifest.as_dict(),
+        inputs={name: digests[name] for name in result.plan.inputs},
+        location=_location(result),
+    )
+
+
+def _list(entries: Mapping[str, _Content], wanted: Callable[[str], bool]) -> Manifest:
+    return Manifest.of(Entry(name, content.sha256) for name, content in entries.items() if wanted(name) and not is_optional(name))
+
+
+def _data(data: bytes) -> _Content:
+    return _Content(sha256_bytes(data), len(data), lambda archive, name: archive.add_bytes(name, data))
+
+
+def _file(path: Path, sha256: str | None = None) -> _Content:
+    return _Content(sha256 or sha256_file(path), path.stat().st_size, lambda archive, name: archive.add_file(name, path))
+
+
+def _json(value: Any) -> bytes:
+    return (json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
+
+
+def _parent(folder: Path) -> str | None:
+    """The experiment id that an unpacked experiment came from."""
+    path = folder / "parent.json"
+    if not path.is_file():
+        return None
+    parent: str = json.loads(path.read_text())["id"]
+    return parent

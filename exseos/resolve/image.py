@@ -1,0 +1,27 @@
+"""Lock to image: bring what the lock names and assemble it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from exseos import __version__
+from exseos.digest import sha256_file
+from exseos.errors import DigestMismatch
+from exseos.image import Image, assemble, exseos_wheel
+from exseos.lock import ExseosPin, Lock
+from exseos.progress import Progress
+from exseos.resolve import bring_wheels
+
+
+def own_wheel(cache: Path) -> tuple[Path, ExseosPin]:
+    """The wheel of the running ExSeOS-HLS and its pin."""
+    wheel = exseos_wheel(cache)
+    return wheel, ExseosPin(version=__version__, filename=wheel.name, sha256=sha256_file(wheel))
+
+
+def image_of(lock: Lock, wheel: Path, cache: Path, progress: Progress) -> Image:
+    """Assemble the image that ``lock`` and the wheel of ExSeOS-HLS at ``wheel`` determine."""
+    if lock.exseos is not None and sha256_file(wheel) != lock.exseos.sha256:
+        raise DigestMismatch("the wheel of ExSeOS-HLS is not the one that the lock pins", where=str(wheel))
+    wheels = bring_wheels(lock.wheels, python=lock.python, cache=cache, progress=progress)
+    return assemble(lock.packages, wheels, wheel, cache, progress)
