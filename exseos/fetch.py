@@ -1,0 +1,297 @@
+"""Downloads: parallel, resumed, checked, and kept by their SHA-256.
+
+A finished file is ``downloads/<sha256>`` in the cache. A part is ``<sha256>.<host>.<pid>.part``: each process writes its own, and takes
+over what a dead one left, so there are no lock files and two processes at once only do some work twice.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import re
+import socket
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from exseos.errors import DigestMismatch, HostError
+from exseos.progress import Progress
+
+if TYPE_CHECKING:
+    import requests
+
+THREADS = 8
+TRIES = 4
+"""Attempts per address, each going on where the last one stopped."""
+CHUNK = 1 << 18
+TIMEOUT = (10.0, 60.0)
+"""Seconds to connect, and between two pieces of the body."""
+
+
+@dataclass(frozen=True)
+class Download:
+    """One file: addresses to try in order (http, https or file), SHA-256, size in bytes if known, name for messages."""
+
+    urls: tuple[str, ...]
+    sha256: str
+    size: int | None
+    name: str
+
+
+class _BrokenError(Exception):
+    """One attempt failed; ``final`` if the same address need not be tried again."""
+
+    def __init__(self, reason: str, *, final: bool = False, mismatch: bool = False) -> None:
+        super().__init__(reason)
+        self.final = final
+        self.mismatch = mismatch
+
+
+@dataclass
+class _Meter:
+    """Adds up the bytes of all threads for ``progress``."""
+
+    progress: Progress
+    total: int | None
+    done: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    def add(self, count: int) -> None:
+        if self.stop.is_set():
+            raise _BrokenError("another download failed", final=True)
+        with self.lock:
+            self.done += count
+            self.progress.advance("download", self.done, self.total)
+
+
+def fetch(downloads: Sequence[Download], cache: Path, progress: Progress) -> list[Path]:
+    """The files of ``downloads``, in their order, from the cache or the network.
+
+    Raises ``DigestMismatch`` if every address gave other bytes, ``HostError`` for network and disk.
+    """
+    folder = cache / "downloads"
+    with _disk_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    missing = {item.sha256: item for item in downloads if not _have(folder / item.sha256, item.size)}
+    if missing:
+        sizes = [item.size for item in missing.values()]
+        total = None if None in sizes else sum(size or 0 for size in sizes)
+        meter = _Meter(progress, total)
+        with ThreadPoolExecutor(min(THREADS, len(missing))) as pool:
+            # The largest first: the last to end is then a small one.
+            ordered = sorted(missing.values(), key=lambda item: -(item.size or 0))
+            jobs = [pool.submit(_fetch_one, item, folder, meter) for item in ordered]
+            try:
+                for job in jobs:
+                    job.result()
+            finally:
+                meter.stop.set()
+                wait(jobs)
+        if total is None:
+            progress.advance("download", meter.done, meter.done)
+    return [folder / item.sha256 for item in downloads]
+
+
+def fetch_bytes(urls: Sequence[str], limit: int = 1 << 20) -> bytes:
+    """A small file whose digest is not known beforehand, at most ``limit`` bytes, from the first address that has it."""
+    problems = []
+    with _session() as session:
+        for url in urls:
+            try:
+                data = b""
+                for chunk in _read(session, url, 0, None):
+                    data += chunk
+                    if len(data) > limit:
+                        raise _BrokenError(f"more than {limit} bytes")
+                return data
+            except _BrokenError as error:
+                problems.append(f"{url}: {error}")
+    raise _unreachable(problems, urls[0] if urls else "download")
+
+
+def _fetch_one(item: Download, folder: Path, meter: _Meter) -> None:
+    final, part = folder / item.sha256, folder / f"{item.sha256}.{_me()}.part"
+    problems: list[str] = []
+    mismatch = False
+    with _session() as session, _disk_errors(part):
+        _adopt(part, item.sha256)
+        for url in item.urls:
+            for attempt in range(TRIES):
+                try:
+                    _attempt(session, url, item, part, meter)
+                    part.replace(final)
+                    return
+                except _BrokenError as error:
+                    problems.append(f"{url}: {error}")
+                    mismatch = mismatch or error.mismatch
+                    if error.final or meter.stop.is_set():
+                        break
+                time.sleep(0.5 * 2**attempt)
+    meter.stop.set()
+    if mismatch:
+        raise DigestMismatch(problems[-1], where=item.name, hint="A mirror or proxy gives other bytes than the lock promises; try another.")
+    raise _unreachable(problems, item.name)
+
+
+def _attempt(session: requests.Session, url: str, item: Download, part: Path, meter: _Meter) -> None:
+    digest = hashlib.sha256()
+    with part.open("ab+") as stream:
+        stream.seek(0)
+        while chunk := stream.read(CHUNK):
+            digest.update(chunk)
+        start = stream.tell()
+        if item.size is not None and start > item.size:
+            _restart(stream)
+            start, digest = 0, hashlib.sha256()
+        meter.add(start)
+        count = start
+        try:
+            for chunk in _read(session, url, start, item.size):
+                stream.write(chunk)
+                digest.update(chunk)
+                count += len(chunk)
+                meter.add(len(chunk))
+                if item.size is not None and count > item.size:
+                    _restart(stream)
+                    raise _BrokenError(f"more than the {item.size} bytes expected", final=True, mismatch=True)
+            if item.size is not None and count < item.size:
+                raise _BrokenError(f"ended after {count} of {item.size} bytes")
+            if digest.hexdigest() != item.sha256:
+                _restart(stream)
+                # What an earlier run left may be the damaged part: one more time from the beginning.
+                raise _BrokenError(f"SHA-256 is {digest.hexdigest()}, expected {item.sha256}", final=start == 0, mismatch=True)
+        except _BrokenError:
+            with meter.lock:
+                meter.done -= count
+            raise
+
+
+def _restart(stream: IO[bytes]) -> None:
+    stream.seek(0)
+    stream.truncate()
+
+
+def _read(session: requests.Session, url: str, start: int, size: int | None) -> Iterator[bytes]:
+    """The bytes of ``url`` from ``start`` on; ``_BrokenError`` for whatever the network does."""
+    if size is not None and start == size:
+        return
+    if urlsplit(url).scheme == "file":
+        yield from _read_file(url, start)
+        return
+    import requests
+    import urllib3
+
+    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
+    try:
+        with session.get(url, headers=headers, stream=True, timeout=TIMEOUT) as answer:
+            skip = start
+            if answer.status_code == 206:
+                found = re.match(r"bytes (\d+)-", answer.headers.get("Content-Range", ""))
+                if found is None or int(found[1]) != start:
+                    raise _BrokenError("the server answered with another range", final=True)
+                skip = 0
+            elif answer.status_code == 416:
+                raise _BrokenError("the server has fewer bytes than expected", final=True)
+            elif answer.status_code != 200:
+                raise _BrokenError(f"HTTP {answer.status_code} {answer.reason}", final=True)
+            for chunk in answer.raw.stream(CHUNK, decode_content=False):
+                # A server without ranges sends all again: pass over what is here already.
+                yield chunk[skip:]
+                skip = max(0, skip - len(chunk))
+    except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+        raise _BrokenError(_reason(error)) from error
+
+
+def _read_file(url: str, start: int) -> Iterator[bytes]:
+    try:
+        with Path(url2pathname(urlsplit(url).path)).open("rb") as stream:
+            stream.seek(start)
+            while chunk := stream.read(CHUNK):
+                yield chunk
+    except OSError as error:
+        raise _BrokenError(error.strerror or str(error), final=True) from error
+
+
+def _session() -> requests.Session:
+    import requests
+    from requests.adapters import HTTPAdapter
+    from urllib3.util import Retry
+
+    retry = Retry(total=3, backoff_factor=0.5, status_forcelist=(429, 500, 502, 503, 504), allowed_methods=("GET",), raise_on_status=False)
+    session = requests.Session()
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, HTTPAdapter(max_retries=retry))
+    return session
+
+
+def _reason(error: Exception) -> str:
+    """The innermost cause: the layers around it repeat it less clearly."""
+    inner: BaseException = error
+    while isinstance(getattr(inner, "reason", None) or (inner.args[0] if inner.args else None), BaseException):
+        inner = getattr(inner, "reason", None) or inner.args[0]
+    return str(inner) or type(error).__name__
+
+
+def _have(path: Path, size: int | None) -> bool:
+    """A file of that name was checked when it got it; its size shows a disk that cut it later."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return False
+    return size is None or status.st_size == size
+
+
+def _me() -> str:
+    return f"{socket.gethostname().replace('.', '-')}.{os.getpid()}"
+
+
+def _adopt(part: Path, sha256: str) -> None:
+    """Take over the part that a process of this machine left when it died."""
+    host = _me().split(".", 1)[0]
+    for old in part.parent.glob(f"{sha256}.{host}.*.part"):
+        pid = old.name.split(".")[2]
+        if pid.isdigit() and int(pid) != os.getpid() and not _alive(int(pid)):
+            try:
+                old.rename(part)
+            except FileNotFoundError:  # another process was faster
+                continue
+            return
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+@contextmanager
+def _disk_errors(where: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        raise HostError(
+            f"cannot write a download: {error.strerror or error}",
+            where=str(error.filename or where),
+            hint=("Free some space, or set" if full else "Set") + " EXSEOS_STORE to a folder that has room and may be written to.",
+        ) from error
+
+
+def _unreachable(problems: Sequence[str], name: str) -> HostError:
+    lines = "\n".join(dict.fromkeys(problems)) or "no address is known for it"
+    return HostError(
+        f"cannot be downloaded\n{lines}", where=name, hint="Check the network and the proxy settings, then run it again: parts are kept."
+    )

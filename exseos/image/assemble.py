@@ -1,0 +1,74 @@
+"""From pinned packages and wheels to an image: three layers, each made once and then found again by the digests of its inputs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from exseos.digest import sha256_file, sha256_json
+from exseos.fetch import fetch
+from exseos.image.base_layer import fill_base
+from exseos.image.base_lock import base_lock
+from exseos.image.dockerfile import parse_dockerfile
+from exseos.image.image import Image, image_config
+from exseos.image.layer import Layer, LayerStore
+from exseos.image.mirror import package_downloads
+from exseos.image.packages import DebPackage
+from exseos.image.wheel_layer import fill_wheels
+from exseos.progress import Progress
+from exseos.resources import resource
+
+FORMAT = 1
+"""Counts changes of the assembler that give other layers from the same inputs."""
+
+
+def assemble(base: Sequence[DebPackage], wheels: Sequence[Path], exseos_wheel: Path | None, cache: Path, progress: Progress) -> Image:
+    """The image of these Debian packages, wheels and the wheel of exseos itself (None: an image without it).
+
+    The packages are fetched; ``wheels`` are files, in any order and of any name. Layers that the cache has are not made again.
+    """
+    store = LayerStore(cache)
+    makers: list[tuple[str, Callable[[], Layer]]] = [("Debian packages", lambda: base_layer(base, store, progress))]
+    if wheels:
+        makers.append(("Python wheels", lambda: wheel_layer(wheels, store, progress)))
+    if exseos_wheel is not None:
+        makers.append(("exseos", lambda: wheel_layer([exseos_wheel], store, progress)))
+    with ThreadPoolExecutor(len(makers)) as pool:
+        layers = [job.result() for job in [pool.submit(make) for _, make in makers]]
+    file = resource("Dockerfile.base")
+    container = parse_dockerfile(file.read_text(encoding="utf-8"), str(file))
+    named = [(name, layer.sha256) for (name, _), layer in zip(makers, layers, strict=True)]
+    return Image(image_config(container, named), tuple(layers), cache)
+
+
+def base_layer(packages: Sequence[DebPackage], store: LayerStore, progress: Progress) -> Layer:
+    """The layer of ``packages``."""
+    ordered = sorted(packages, key=lambda one: one.name)
+    key = sha256_json({"format": FORMAT, "packages": [[one.name, one.sha256] for one in ordered]})
+
+    def make(tree: Path) -> None:
+        progress.step(f"base layer: {len(ordered)} Debian packages")
+        files = fetch(package_downloads(ordered, base_lock().date), store.cache, progress)
+        fill_base(tree, list(zip(ordered, files, strict=True)), progress)
+
+    return store.make(key, make)
+
+
+def wheel_layer(wheels: Sequence[Path], store: LayerStore, progress: Progress) -> Layer:
+    """The layer of ``wheels``."""
+    key = sha256_json({"format": FORMAT, "wheels": sorted(_digest(path, store.cache) for path in wheels)})
+
+    def make(tree: Path) -> None:
+        progress.step(f"wheel layer: {len(wheels)} wheel{'s' * (len(wheels) > 1)}")
+        fill_wheels(tree, wheels, progress)
+
+    return store.make(key, make)
+
+
+def _digest(path: Path, cache: Path) -> str:
+    """SHA-256 of a wheel; a file of the download cache is named by it and was checked when it came."""
+    if path.parent == cache / "downloads" and re.fullmatch(r"[0-9a-f]{64}", path.name):
+        return path.name
+    return sha256_file(path)

@@ -1,0 +1,174 @@
+"""Layers of an image, kept in the cache as unpacked trees.
+
+``layers/<diff id>/`` is a whole tree (it is made elsewhere and renamed), ``keys/<layer key>.json`` says which layer some
+inputs gave. A layer's tar is never stored: ``tar.tree_tar`` makes it from the tree, always the same bytes.
+"""
+
+# Plain strings for paths: pathlib is too slow for a hundred thousand files.
+# ruff: noqa: PTH101
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import queue
+import secrets
+import shutil
+import socket
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from exseos.digest import canonical_json
+from exseos.errors import DigestMismatch
+from exseos.image.tar import MTIME, tree_tar, walk
+from exseos.store import host_errors
+
+
+class BackgroundHash:
+    """SHA-256 that runs beside its caller in a thread of its own (hashlib releases the interpreter's lock)."""
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+        self._queue: queue.Queue[bytes | memoryview | None] = queue.Queue(16)
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while (chunk := self._queue.get()) is not None:
+            self._hash.update(chunk)
+
+    def update(self, chunk: bytes | memoryview) -> None:
+        """Hash ``chunk`` too; its bytes must not change afterwards."""
+        self._queue.put(chunk)
+
+    def hexdigest(self) -> str:
+        """The digest; ends the thread."""
+        self._queue.put(None)
+        self._thread.join()
+        return self._hash.hexdigest()
+
+
+def checked(chunks: Iterable[bytes | memoryview], sha256: str, where: str) -> Iterator[bytes | memoryview]:
+    """Pass ``chunks`` on; ``DigestMismatch`` at their end if they do not hash to ``sha256``."""
+    digest = BackgroundHash()
+    try:
+        for chunk in chunks:
+            digest.update(chunk)
+            yield chunk
+    finally:
+        found = digest.hexdigest()
+    if found != sha256:
+        raise DigestMismatch(f"the layer hashes to {found}, not to its name", where=where, hint="It was changed: remove it and try again.")
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer: digest of its uncompressed tar (hex), size of that tar in bytes, tree on disk."""
+
+    sha256: str
+    size: int
+    tree: Path
+
+    def tar(self) -> Iterator[bytes]:
+        """The tar in chunks; ``DigestMismatch`` at the end if the tree in the cache was changed."""
+        for chunk in checked(tree_tar(self.tree), self.sha256, str(self.tree)):
+            yield bytes(chunk)
+
+
+class LayerStore:
+    """The layers in ``cache``. Processes may share it: whoever is last finds the work done."""
+
+    def __init__(self, cache: Path) -> None:
+        self.cache = cache
+        self._layers = cache / "layers"
+        self._keys = cache / "keys"
+        for folder in (self._layers, self._keys):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def tree(self, sha256: str) -> Path:
+        """Where the tree of layer ``sha256`` is, or would be."""
+        return self._layers / sha256
+
+    def find(self, key: str) -> Layer | None:
+        """The layer that ``make`` put under ``key``, if it is still here."""
+        try:
+            known = json.loads((self._keys / f"{key}.json").read_bytes())
+        except (FileNotFoundError, ValueError):
+            return None
+        layer = Layer(known["sha256"], known["size"], self.tree(known["sha256"]))
+        return layer if layer.tree.is_dir() else None
+
+    def make(self, key: str, fill: Callable[[Path], None]) -> Layer:
+        """The layer of ``key``, made by ``fill`` in an empty folder if it is not known yet."""
+        known = self.find(key)
+        if known is not None:
+            return known
+        with scratch(self.cache) as folder:
+            tree = folder / "tree"
+            tree.mkdir()
+            fill(tree)
+            settle(tree)
+            digest, size = BackgroundHash(), 0
+            for chunk in tree_tar(tree):
+                digest.update(chunk)
+                size += len(chunk)
+            layer = self.keep(tree, digest.hexdigest(), size)
+            note = folder / "key.json"
+            note.write_bytes(canonical_json({"sha256": layer.sha256, "size": size}))
+            note.replace(self._keys / f"{key}.json")
+        return layer
+
+    def keep(self, tree: Path, sha256: str, size: int) -> Layer:
+        """Move the finished ``tree`` to its place; if the layer is there already, ``tree`` stays where it is."""
+        layer = Layer(sha256, size, self.tree(sha256))
+        try:
+            tree.rename(layer.tree)
+        except OSError:
+            if not layer.tree.is_dir():
+                raise
+        return layer
+
+
+def settle(tree: Path) -> None:
+    """Give folders the time and mode that they have in the tar (files got theirs when they were written)."""
+    for entry, path in walk(tree):
+        if entry.kind == "folder":
+            os.chmod(path, entry.mode)
+            os.utime(path, (MTIME, MTIME))
+
+
+@contextmanager
+def scratch(cache: Path) -> Iterator[Path]:
+    """A folder for half-made things, removed at the end; those of killed processes of this machine are removed too."""
+    host, base = socket.gethostname(), cache / "tmp"
+    base.mkdir(parents=True, exist_ok=True)
+    for old in base.iterdir():
+        owner, _, pid = old.name.rpartition("@")[0].rpartition(".")
+        if owner == host and pid.isdigit() and not _alive(int(pid)):
+            remove_tree(old)
+    folder = base / f"{host}.{os.getpid()}@{secrets.token_hex(4)}"
+    folder.mkdir()
+    try:
+        with host_errors(folder):
+            yield folder
+    finally:
+        remove_tree(folder)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove ``folder`` whatever became of it."""
+    shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,131 @@
+"""A tree made of parts: each unpacked by itself, in parallel, then moved into the tree one after the other in a fixed order."""
+
+# Plain strings for paths: pathlib is too slow for a hundred thousand files.
+# ruff: noqa: PTH102, PTH104, PTH105, PTH211
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from exseos.errors import ExseosError
+from exseos.image.tar import MTIME
+from exseos.progress import Progress
+
+THREADS = min(8, os.cpu_count() or 1)
+
+
+class PartTree:
+    """Writes files, folders and links below ``root``, which must be empty; never through a link and never outside."""
+
+    def __init__(self, root: Path, name: str) -> None:
+        self.root = os.fspath(root)
+        self.name = name
+        self._folders = {""}
+
+    def folder(self, path: str) -> None:
+        """Make the folder ``path`` and those above it."""
+        if path in self._folders:
+            return
+        parent, _, last = path.rpartition("/")
+        if last in ("", ".", "..") or "\0" in path:
+            raise self._wrong(path, "has an unsafe path")
+        self.folder(parent)
+        try:
+            os.mkdir(self._at(path), 0o755)
+        except FileExistsError as error:
+            raise self._wrong(path, "is a file or link and a folder as well") from error
+        self._folders.add(path)
+
+    def file(self, path: str, chunks: Iterable[bytes], executable: bool) -> None:
+        """Write a file with its final mode and time, whatever the umask."""
+        handle = self._create(path)
+        try:
+            for chunk in chunks:
+                rest = memoryview(chunk)
+                while rest:
+                    rest = rest[os.write(handle, rest) :]
+            os.fchmod(handle, 0o755 if executable else 0o644)
+            os.utime(handle, (MTIME, MTIME))
+        finally:
+            os.close(handle)
+
+    def link(self, path: str, target: str) -> None:
+        """Make a symbolic link; nothing is ever written through it."""
+        self._parent(path)
+        try:
+            os.symlink(target, self._at(path))
+        except FileExistsError as error:
+            raise self._wrong(path, "comes twice") from error
+        os.utime(self._at(path), (MTIME, MTIME), follow_symlinks=False)
+
+    def same(self, path: str, earlier: str) -> None:
+        """Make ``path`` a second name of the file ``earlier`` (a hard link: two files in the tar)."""
+        self._parent(path)
+        self._parent(earlier)
+        source = self._at(earlier)
+        if not stat.S_ISREG(os.lstat(source).st_mode):
+            raise self._wrong(path, "is a hard link to what is no file")
+        os.link(source, self._at(path), follow_symlinks=False)
+
+    def _create(self, path: str) -> int:
+        self._parent(path)
+        try:
+            return os.open(self._at(path), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        except FileExistsError as error:
+            raise self._wrong(path, "comes twice") from error
+
+    def _parent(self, path: str) -> None:
+        parent, _, last = path.rpartition("/")
+        if last in ("", ".", "..") or "\0" in path:
+            raise self._wrong(path, "has an unsafe path")
+        self.folder(parent)
+
+    def _at(self, path: str) -> str:
+        return f"{self.root}/{path}"
+
+    def _wrong(self, path: str, what: str) -> ExseosError:
+        return ExseosError(f"{path!r} {what}", where=self.name, hint="This package cannot be part of an image; choose another version.")
+
+
+def fill(tree: Path, parts: Sequence[tuple[str, Callable[[Path], None]]], progress: Progress, task: str) -> None:
+    """Make each of the named ``parts`` in a folder of its own and merge them into ``tree`` in order: later files win."""
+    home = tree.parent / "parts"
+    home.mkdir()
+
+    def make(number: int, action: Callable[[Path], None]) -> Path:
+        folder = home / str(number)
+        folder.mkdir()
+        action(folder)
+        return folder
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        jobs = [pool.submit(make, number, action) for number, (_, action) in enumerate(parts)]
+        try:
+            for done, ((name, _), job) in enumerate(zip(parts, jobs, strict=True), 1):
+                _merge(os.fspath(job.result()), os.fspath(tree), name)
+                progress.advance(task, done, len(parts), "parts")
+        finally:
+            for job in jobs:
+                job.cancel()
+
+
+def _merge(source: str, target: str, name: str) -> None:
+    with os.scandir(source) as found:
+        entries = list(found)
+    for entry in entries:
+        there = f"{target}/{entry.name}"
+        try:
+            is_folder = stat.S_ISDIR(os.lstat(there).st_mode)
+        except FileNotFoundError:
+            os.rename(entry.path, there)
+            continue
+        if is_folder != entry.is_dir(follow_symlinks=False):
+            raise ExseosError(f"{entry.name!r} is a folder in one package and a file or link in another", where=name)
+        if is_folder:
+            _merge(entry.path, there, name)
+        else:
+            os.replace(entry.path, there)
