@@ -22,7 +22,8 @@ def sha256_file(path: Path) -> str:
 
 def canonical_json(value: Any) -> bytes:
     """``value`` as RFC 8785 JSON: one byte sequence per value, whatever made it."""
-    return rfc8785.dumps(value)
+    data: bytes = rfc8785.dumps(value)
+    return data
 
 
 def sha256_json(value: Any) -> str:

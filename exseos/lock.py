@@ -80,7 +80,8 @@ class Lock(_Part):
     packages: tuple[DebPackage, ...]
     data: dict[str, DataPin]
     toolchains: tuple[ToolchainPin, ...] = ()
-    exseos: ExseosPin | None = Field(None, description="only in a capsule: beside a spec the running version is used")
+    exseos: ExseosPin | None = None
+    """Only in a capsule: beside a spec the running version is used."""
     wheels: tuple[WheelPin, ...] = Field(exclude=True)
 
     def write(self, folder: Path) -> None:
@@ -108,7 +109,9 @@ def read_lock(folder: Path) -> Lock:
     try:
         plain, pylock = (folder / LOCK_FILE).read_bytes(), (folder / PYLOCK_FILE).read_bytes()
     except FileNotFoundError as error:
-        raise UsageError("the lock is incomplete: no such file", where=str(error.filename), hint="Make it anew with `exseos lock`.") from error
+        raise UsageError(
+            "the lock is incomplete: no such file", where=str(error.filename), hint="Make it anew with `exseos lock`."
+        ) from error
     return parse_lock(plain, pylock, str(folder))
 
 

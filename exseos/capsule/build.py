@@ -8,14 +8,14 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from exseos.capsule.claims import ClaimsFailed, judge
+from exseos.capsule.claims import ClaimsError, judge
 from exseos.capsule.host import host_facts
 from exseos.capsule.index import Index, MetricRecord
 from exseos.capsule.pack import Packed, pack
 from exseos.engines import choose
 from exseos.engines.base import Engine, Limits
 from exseos.errors import ExseosError, UsageError
-from exseos.image import Image
+from exseos.image.image import Image
 from exseos.lock import Lock
 from exseos.manifest import Manifest
 from exseos.progress import Progress
@@ -42,7 +42,7 @@ class BuildRequest:
     check: bool = False
     allow_failed_claims: bool = False
     data: Mapping[str, Path] = field(default_factory=dict)
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Prepared:
 
 
 def build(request: BuildRequest, store: Store, progress: Progress) -> Built:
-    """Build the capsule of ``request.spec``; raises ``ClaimsFailed`` if claims do not hold, ``ExseosError`` for anything else."""
+    """Build the capsule of ``request.spec``; raises ``ClaimsError`` if claims do not hold, ``ExseosError`` for anything else."""
     begin = time.time()
     spec = read_spec(request.spec, check_experiment(request.spec.parent))
     if spec.searches or (spec.experiment().search or None):
@@ -91,7 +91,7 @@ def build(request: BuildRequest, store: Store, progress: Progress) -> Built:
         ]
         claims = judge(ready.experiment.claims, metrics, TRIAL)
         if not all(claim.holds for claim in claims) and not request.allow_failed_claims:
-            raise ClaimsFailed(claims)
+            raise ClaimsError(claims)
         host = host_facts(engine, begin)
         packed: Packed = pack(output, ready, results, metrics, claims, host, request.without, progress)
     return Built(output, packed.index, packed.seal)

@@ -9,7 +9,7 @@ from exseos.errors import ExseosError, UsageError
 from exseos.spec.models import Claim
 
 
-class ClaimsFailed(ExseosError):
+class ClaimsError(ExseosError):
     """Claims do not hold; ``records`` are all of them."""
 
     def __init__(self, records: Sequence[ClaimRecord]) -> None:
@@ -24,10 +24,9 @@ class ClaimsFailed(ExseosError):
 
 def describe(claim: Claim) -> str:
     """``0.87 ± 0.005`` or ``740 ± 5 %``, with the metric and level."""
+    tolerance = f" ± {claim.absolute:g}" if claim.absolute else ""
     if claim.relative is not None:
         tolerance = f" ± {100 * claim.relative:g} %"
-    else:
-        tolerance = f" ± {claim.absolute:g}" if claim.absolute else ""
     return f"{claim.metric} ({claim.level}) {claim.value:g}{tolerance}"
 
 

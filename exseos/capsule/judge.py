@@ -14,9 +14,9 @@ from exseos.capsule.index import Index, StageRecord
 from exseos.capsule.verdict import Judgement, VerdictEntry
 from exseos.engines.base import Engine, Limits
 from exseos.errors import ExseosError, HostError
-from exseos.image import Image
+from exseos.image.image import Image
 from exseos.manifest import Entry, Manifest
-from exseos.metrics import Metric
+from exseos.metrics import Level, Metric
 from exseos.progress import Progress
 from exseos.spec.models import Experiment
 from exseos.study.plan import StagePlan, plan
@@ -26,7 +26,7 @@ from exseos.study.trial import read_metrics, run_stage
 RELATIVE_TOLERANCE = 0.02
 """How far a metric of a training on a CPU with another numerics probe may be from the recorded one, relative to it."""
 
-Key = tuple[str, str, str]
+Key = tuple[str, Level, str]
 """Name, level and scope of a metric."""
 
 
@@ -197,7 +197,8 @@ def _claim_entries(index: Index, replayed: Mapping[str, _Replayed]) -> list[Verd
     entries = []
     for claim in index.claims:
         stage = next(
-            (m.stage for m in index.metrics if (m.name, m.level, m.trial, m.scope) == (claim.metric, claim.level, claim.trial, "design")), None
+            (m.stage for m in index.metrics if (m.name, m.level, m.trial, m.scope) == (claim.metric, claim.level, claim.trial, "design")),
+            None,
         )
         result = replayed.get(stage) if stage is not None else None
         found = result.metrics.get((claim.metric, claim.level, "design")) if result else None

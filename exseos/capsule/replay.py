@@ -18,7 +18,8 @@ from exseos.capsule.verify import verify
 from exseos.engines import choose
 from exseos.engines.base import Limits
 from exseos.errors import CapsuleError, DigestMismatch, ExseosError
-from exseos.image import Image, cached_image, read_archive
+from exseos.image.archive import cached_image, read_archive
+from exseos.image.image import Image
 from exseos.lock import Lock, read_lock
 from exseos.manifest import check_path
 from exseos.progress import Progress
@@ -37,7 +38,7 @@ class ReplayRequest:
     engine: str = "auto"
     allow_failed_claims: bool = False
     data: Mapping[str, Path] = field(default_factory=dict)
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
 
 
 @dataclass
@@ -56,8 +57,8 @@ def replay(request: ReplayRequest, store: Store, progress: Progress) -> Verdict:
     """Replay ``request.capsule``; raises ``CapsuleError`` if it does not verify, ``ExseosError`` if nothing can be run."""
     progress.step(f"verifying {request.capsule.name}")
     report = verify(request.capsule, progress)
-    if not report.ok:
-        listed = "\n".join(f"  {where}: {what}" for where, what in report.problems[:20])
+    if not report.ok or report.seal is None:
+        listed = "\n".join(f"  {problem.where}: {problem.what}" for problem in report.problems[:20])
         raise CapsuleError(f"the capsule does not verify; it was not replayed\n{listed}", where=str(request.capsule))
     engine, why = choose(request.engine)
     progress.step(f"engine: {engine.version()} ({why})")
@@ -95,7 +96,7 @@ def _extract(reader: ArchiveReader, name: str, folder: Path) -> Path:
     """Write one entry below ``folder``; the reader has refused unsafe names."""
     path = folder / check_path(name)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "wb") as stream:
+    with path.open("wb") as stream:
         for chunk in reader.chunks(name):
             stream.write(chunk)
     return path
@@ -121,9 +122,7 @@ def _bring_data(capsule: _Capsule, given: Mapping[str, Path], store: Store, prog
 def _download(capsule: _Capsule, name: str, store: Store, progress: Progress) -> Path | str:
     source, lock = capsule.experiment.data[name], capsule.lock
     try:
-        return bring_data(
-            name, source, lock.data[name], capsule.folder, python=lock.python, cache=store.cache, progress=progress, given={}
-        )
+        return bring_data(name, source, lock.data[name], capsule.folder, python=lock.python, cache=store.cache, progress=progress, given={})
     except DigestMismatch:
         raise
     except ExseosError as error:

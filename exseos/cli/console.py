@@ -29,7 +29,12 @@ class Terminal:
     def __init__(self) -> None:
         self.console = Console(stderr=True, highlight=False)
         self._live = Progress(
-            TextColumn("  {task.description}"), BarColumn(bar_width=30), _Amount(), TimeElapsedColumn(), console=self.console, transient=True
+            TextColumn("  {task.description}"),
+            BarColumn(bar_width=30),
+            _Amount(),
+            TimeElapsedColumn(),
+            console=self.console,
+            transient=True,
         )
         self._tasks: dict[str, TaskID] = {}
         self._lock = threading.Lock()

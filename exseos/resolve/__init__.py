@@ -9,17 +9,19 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-from exseos.digest import sha256_json
+from exseos.digest import sha256_bytes, sha256_json
 from exseos.errors import UsageError
 from exseos.fetch import Download, fetch
-from exseos.image import base_lock, base_packages, resolve_packages
-from exseos.lock import Lock, WheelPin, read_lock
+from exseos.image.base_lock import base_lock
+from exseos.image.mirror import load_index
+from exseos.image.resolver import resolve_packages
+from exseos.lock import DebPackage, Lock, WheelPin, read_lock
 from exseos.progress import Progress
 from exseos.resolve.data import pin_data, wheel_download
 from exseos.resolve.index import PLATFORM, locate, resolve
 from exseos.spec import Spec
 from exseos.spec.models import Experiment
-from exseos.toolchains import toolchain
+from exseos.toolchains.base import find as find_toolchain
 
 
 def lock_folder(spec: Path) -> Path:
@@ -34,11 +36,6 @@ def make_lock(spec: Spec, cache: Path, progress: Progress) -> Lock:
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     progress.step("resolving Python packages")
     wheels = resolve(_requirements(experiment), python=python, exclude_newer=now)
-    packages = list(base_packages())
-    extra = _extra_packages(experiment)
-    if extra:
-        progress.step("resolving Debian packages")
-        packages = resolve_packages(extra, packages, cache, progress)
     data = {}
     for name, source in sorted(experiment.data.items()):
         progress.step(f"pinning data {name}")
@@ -48,7 +45,7 @@ def make_lock(spec: Spec, cache: Path, progress: Progress) -> Lock:
         python=python,
         platform=PLATFORM,
         exclude_newer=now,
-        packages=tuple(packages),
+        packages=tuple(_packages(experiment, cache, progress)),
         data=data,
         wheels=tuple(wheel.pin for wheel in wheels),
     )
@@ -87,7 +84,7 @@ def request_digests(experiment: Experiment) -> dict[str, str]:
     parts: dict[str, object] = {
         "environment": experiment.environment.model_dump(mode="json"),
         "toolchain": sorted(_extra_packages(experiment)),
-        "exseos's own requirements": [_own_requirements(), base_lock().digest],
+        "exseos's own requirements": [_own_requirements(), sha256_bytes(base_lock().text().encode())],
     }
     for name, source in experiment.data.items():
         parts[f"data.{name}"] = source.model_dump(mode="json", include={"pypi", "path", "url", "member", "sha256"})
@@ -109,12 +106,25 @@ def bring_wheels(wheels: tuple[WheelPin, ...], *, python: str, cache: Path, prog
 
 def _requirements(experiment: Experiment) -> list[str]:
     own = _own_requirements()
-    tools = toolchain(experiment.synthesize.toolchain).requirements if experiment.synthesize else ()
+    tools = find_toolchain(experiment.synthesize.toolchain).requirements if experiment.synthesize else ()
     return [*experiment.environment.requirements, *own, *tools]
 
 
+def _packages(experiment: Experiment, cache: Path, progress: Progress) -> list[DebPackage]:
+    """The base layer's packages as shipped, and what the spec's further ones need besides."""
+    base = base_lock()
+    extra = _extra_packages(experiment)
+    if not extra:
+        return list(base.packages)
+    pinned = {package.name: package for package in base.packages}
+    resolved = resolve_packages([*base.roots, *extra], load_index(cache, progress, base.date))
+    return sorted(
+        (pinned | {package.name: package for package in resolved if package.name not in pinned}).values(), key=lambda one: one.name
+    )
+
+
 def _extra_packages(experiment: Experiment) -> list[str]:
-    tools = toolchain(experiment.synthesize.toolchain).packages if experiment.synthesize else ()
+    tools = find_toolchain(experiment.synthesize.toolchain).packages if experiment.synthesize else ()
     return sorted({*experiment.environment.packages, *tools})
 
 

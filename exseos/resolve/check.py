@@ -7,12 +7,13 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from exseos.formats import format_named
+from exseos.errors import ExseosError
+from exseos.formats.base import find as find_format
 from exseos.spec import Check
-from exseos.spec.models import CalledStep, Experiment
+from exseos.spec.models import Experiment
 from exseos.spec.problems import Problem, explain, nearest
 from exseos.toolchains import base as toolchains
-from exseos.worker.steps import step_names
+from exseos.worker.steps.base import find as find_step
 
 
 def check_experiment(folder: Path) -> Check:
@@ -31,7 +32,11 @@ def _files(experiment: Experiment, folder: Path) -> list[Problem]:
         if not (folder / name).is_file()
     ]
     calls: list[tuple[tuple[str | int, ...], str]] = [(("model", "call"), experiment.model.call)]
-    calls += [(("prepare", index, "call"), step.call) for index, step in enumerate(experiment.prepare) if isinstance(step, CalledStep)]
+    calls += [
+        (("prepare", index, "call"), step["call"])
+        for index, step in enumerate(experiment.prepare)
+        if isinstance(step, dict) and "call" in step
+    ]
     for path, call in calls:
         name = call.partition(":")[0]
         if not (folder / name).is_file():
@@ -46,18 +51,19 @@ def _files(experiment: Experiment, folder: Path) -> list[Problem]:
 
 
 def _steps(experiment: Experiment) -> list[Problem]:
-    known = step_names()
-    return [
-        Problem(("prepare", index), f"unknown step {step!r}{nearest(step, known)} Known: {', '.join(known)}, or {{call: file.py:function}}.")
-        for index, step in enumerate(experiment.prepare)
-        if isinstance(step, str) and step not in known
-    ]
+    problems = []
+    for index, step in enumerate(experiment.prepare):
+        try:
+            find_step(step)
+        except ExseosError as error:
+            problems.append(Problem(("prepare", index), f"{error.what}; {error.hint}" if error.hint else error.what))
+    return problems
 
 
 def _formats(experiment: Experiment) -> list[Problem]:
     problems = []
     for name, source in experiment.data.items():
-        problems += _section(format_named(source.format).options, source.options, ("data", name, "options"))
+        problems += _section(find_format(source.format).options, source.options, ("data", name, "options"))
     return problems
 
 

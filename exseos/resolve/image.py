@@ -7,7 +7,9 @@ from pathlib import Path
 from exseos import __version__
 from exseos.digest import sha256_file
 from exseos.errors import DigestMismatch
-from exseos.image import Image, assemble, exseos_wheel
+from exseos.image.assemble import assemble
+from exseos.image.image import Image
+from exseos.image.wheel import exseos_wheel
 from exseos.lock import ExseosPin, Lock
 from exseos.progress import Progress
 from exseos.resolve import bring_wheels

@@ -31,6 +31,12 @@ def _call(value: str) -> str:
     return value
 
 
+def _step(value: str | dict[str, Any]) -> str | dict[str, Any]:
+    if isinstance(value, dict) and "call" in value:
+        _call(str(value["call"]))
+    return value
+
+
 RelativePath = Annotated[str, AfterValidator(_relative)]
 Call = Annotated[str, AfterValidator(_call)]
 
@@ -102,13 +108,6 @@ class Split(Section):
         return self
 
 
-class CalledStep(BaseModel):
-    """A prepare step of the user's own; further keys are its parameters."""
-
-    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
-    call: Call
-
-
 class Stream(Section):
     """How rows reach the training."""
 
@@ -142,7 +141,9 @@ class Train(Section):
     optimizer: Literal["adam", "adamw", "nadam", "rmsprop", "sgd"] = "adam"
     learning_rate: PositiveFloat = 1e-3
     schedule: Schedule | None = None
-    loss: Literal["auto", "binary_crossentropy", "categorical_crossentropy", "sparse_categorical_crossentropy", "mean_squared_error"] = "auto"
+    loss: Literal["auto", "binary_crossentropy", "categorical_crossentropy", "sparse_categorical_crossentropy", "mean_squared_error"] = (
+        "auto"
+    )
 
 
 class Convert(Section):
@@ -227,7 +228,7 @@ class Experiment(Section):
     files: list[RelativePath] = Field(default_factory=list)
     split: Split = Split()
     task: Literal["auto", "binary", "multiclass", "regression"] = "auto"
-    prepare: list[str | CalledStep] = Field(default_factory=list)
+    prepare: list[Annotated[str | dict[str, Any], AfterValidator(_step)]] = Field(default_factory=list)
     stream: Stream = Stream()
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     model: Model
@@ -250,5 +251,5 @@ class Experiment(Section):
     @property
     def user_files(self) -> list[str]:
         """The user's files that travel: those named in ``files`` and every module named by a ``call``; sorted."""
-        calls = [self.model.call, *(step.call for step in self.prepare if isinstance(step, CalledStep))]
+        calls = [self.model.call, *(step["call"] for step in self.prepare if isinstance(step, dict) and "call" in step)]
         return sorted({*self.files, *(call.partition(":")[0] for call in calls)})

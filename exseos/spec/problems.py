@@ -72,7 +72,10 @@ def explain(error: ErrorDetails, model: type[BaseModel], prefix: Path = ()) -> P
     if kind == "extra_forbidden":
         allowed = _keys_at(model, path[:-1])
         key = str(path[-1])
-        return Problem((*prefix, *path), f"unknown key{nearest(key, allowed)} Allowed here: {', '.join(allowed)}.".replace("key Allowed", "key. Allowed"))
+        return Problem(
+            (*prefix, *path),
+            f"unknown key{nearest(key, allowed)} Allowed here: {', '.join(allowed)}.".replace("key Allowed", "key. Allowed"),
+        )
     if kind == "missing":
         return Problem((*prefix, *path[:-1]), f"the key {str(path[-1])!r} is missing")
     if kind == "literal_error":
@@ -91,7 +94,21 @@ def explain(error: ErrorDetails, model: type[BaseModel], prefix: Path = ()) -> P
 def _real_path(location: tuple[str | int, ...], model: type[BaseModel]) -> Path:
     """Pydantic's location without the names of union members that it inserts."""
     del model
-    inserted = {"str", "int", "float", "bool", "CalledStep", "list[str]", "constrained-str", "Range", "Choice", "choice", "uniform", "log_uniform"}
+    inserted = {
+        "str",
+        "int",
+        "float",
+        "bool",
+        "list[str]",
+        "constrained-str",
+        "Range",
+        "Choice",
+        "choice",
+        "uniform",
+        "log_uniform",
+        "function-after[_step(), union[str,dict[str,any]]]",
+        "dict[str,any]",
+    }
     if not location or location[0] in ("search",):
         return location
     return tuple(part for index, part in enumerate(location) if index == 0 or part not in inserted)

@@ -58,7 +58,9 @@ def load(text: str, name: str) -> Document:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{name}:{mark.line + 1}" if mark else name
-        raise UsageError(f"not valid YAML: {error.problem}", where=where, hint="Check the indentation and quotes around this line.") from error
+        raise UsageError(
+            f"not valid YAML: {error.problem}", where=where, hint="Check the indentation and quotes around this line."
+        ) from error
     except yaml.YAMLError as error:
         raise UsageError(f"not valid YAML: {error}", where=name) from error
     document = Document(None)

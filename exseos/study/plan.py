@@ -45,9 +45,7 @@ class StagePlan:
 def plan(experiment: Experiment) -> list[StagePlan]:
     """The stages of ``experiment`` in order; those whose section is absent are left out."""
     spec = experiment.model_dump(mode="json")
-    sources = {
-        name: {key: source[key] for key in ("format", "target", "features", "options")} for name, source in spec["data"].items()
-    }
+    sources = {name: {key: source[key] for key in ("format", "target", "features", "options")} for name, source in spec["data"].items()}
     data = tuple(sorted(sources))
     stages = [
         StagePlan(
@@ -57,9 +55,7 @@ def plan(experiment: Experiment) -> list[StagePlan]:
             data=data,
             user_code=True,
         ),
-        StagePlan(
-            "train", {"model": spec["model"], "train": spec["train"], "stream": spec["stream"]}, inputs=("prepare",), user_code=True
-        ),
+        StagePlan("train", {"model": spec["model"], "train": spec["train"], "stream": spec["stream"]}, inputs=("prepare",), user_code=True),
     ]
     if experiment.convert:
         stages.append(StagePlan("convert", {"convert": spec["convert"]}, inputs=("prepare", "train")))

@@ -75,7 +75,9 @@ class Session:
                     self._process.wait(10)
             self._process.kill()
 
-    def run(self, stage: str, parameters: Mapping[str, Any], seed: int, inputs: Mapping[str, tuple[Path, Manifest]]) -> tuple[Path, dict[str, Any]]:
+    def run(
+        self, stage: str, parameters: Mapping[str, Any], seed: int, inputs: Mapping[str, tuple[Path, Manifest]]
+    ) -> tuple[Path, dict[str, Any]]:
         """Run ``stage`` on ``inputs`` (stage → folder and manifest of its outputs).
 
         Returns the folder that the worker filled (untrusted until hashed) and facts about the run.

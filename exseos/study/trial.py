@@ -77,7 +77,9 @@ def run_trial(
         if found is None:
             progress.step(f"{stage.name}: running")
             finished = _run(session(), stage, key, seed, results, store)
-            progress.step(f"{stage.name}: done in {finished.facts['seconds']:.1f} s, {len(finished.manifest)} files, {finished.manifest.digest[:12]}")
+            progress.step(
+                f"{stage.name}: done in {finished.facts['seconds']:.1f} s, {len(finished.manifest)} files, {finished.manifest.digest[:12]}"
+            )
         else:
             finished = found
             progress.step(f"{stage.name}: already in the store, {finished.manifest.digest[:12]}")

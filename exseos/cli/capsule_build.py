@@ -1,0 +1,62 @@
+"""``exseos capsule build``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from exseos.capsule.build import BuildRequest, build
+from exseos.capsule.inspect import inspect
+from exseos.cli.console import progress
+from exseos.cli.options import data_files, json_option, limits, running_options
+from exseos.cli.show import inspection_json, show_inspection
+from exseos.errors import UsageError
+from exseos.store import Store
+
+_PARTS = frozenset({"image", "data"})
+
+
+@click.command()
+@click.argument("spec", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Default: NAME.capsule.zip here.")
+@running_options
+@click.option("--without", default="", metavar="PARTS", help="Leave out 'image', 'data' or 'image,data': both ids stay the same.")
+@click.option("--check", is_flag=True, help="Run every stage twice and name the outputs that are not exact.")
+@click.option("--allow-failed-claims", is_flag=True, help="Pack the capsule even if claims do not hold.")
+@json_option
+def command(
+    spec: Path,
+    output: Path | None,
+    engine: str,
+    memory_gib: float,
+    data: tuple[str, ...],
+    without: str,
+    check: bool,
+    allow_failed_claims: bool,
+    as_json: bool,
+) -> None:
+    """Run the experiment of SPEC in a container and pack it as one capsule.
+
+    Finished stages are kept: a build that was interrupted goes on where it stopped.
+    """
+    parts = frozenset(filter(None, without.split(",")))
+    if not parts <= _PARTS:
+        raise UsageError(f"--without takes image and data, found {', '.join(sorted(parts - _PARTS))!r}")
+    request = BuildRequest(
+        spec=spec,
+        output=output,
+        engine=engine,
+        without=parts,
+        check=check,
+        allow_failed_claims=allow_failed_claims,
+        data=data_files(data),
+        limits=limits(memory_gib),
+    )
+    with progress() as shown:
+        built = build(request, Store(), shown)
+    inspection = inspect(built.path)
+    if as_json:
+        click.echo(inspection_json(inspection, path=str(built.path)))
+    else:
+        show_inspection(inspection, built.path)

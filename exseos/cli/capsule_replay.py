@@ -1,0 +1,35 @@
+"""``exseos capsule replay``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from exseos.capsule.replay import ReplayRequest, replay
+from exseos.cli.console import progress
+from exseos.cli.options import data_files, json_option, limits, running_options
+from exseos.cli.show import show_verdict
+from exseos.store import Store
+
+
+@click.command()
+@click.argument("capsule", type=click.Path(path_type=Path))
+@running_options
+@click.option("--allow-failed-claims", is_flag=True, help="Claims that the capsule itself records as failed do not count.")
+@json_option
+def command(capsule: Path, engine: str, memory_gib: float, data: tuple[str, ...], allow_failed_claims: bool, as_json: bool) -> int:
+    """Run CAPSULE again in a sandbox and judge it claim by claim.
+
+    Exit code 0: every claim was replayed and holds. 3: something differs. 4: it holds so far, but something could not be checked here.
+    """
+    request = ReplayRequest(
+        capsule=capsule, engine=engine, allow_failed_claims=allow_failed_claims, data=data_files(data), limits=limits(memory_gib)
+    )
+    with progress() as shown:
+        verdict = replay(request, Store(), shown)
+    if as_json:
+        click.echo(verdict.model_dump_json(indent=1))
+    else:
+        show_verdict(verdict)
+    return verdict.exit_code

@@ -1,0 +1,35 @@
+"""``exseos capsule verify``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from exseos.capsule.verify import verify
+from exseos.cli.console import progress
+from exseos.cli.options import json_option
+
+
+@click.command()
+@click.argument("capsule", type=click.Path(path_type=Path))
+@json_option
+def command(capsule: Path, as_json: bool) -> int:
+    """Check every byte of CAPSULE against its ids. Nothing of it is run."""
+    with progress() as shown:
+        report = verify(capsule, shown)
+    if as_json:
+        problems = [{"where": problem.where, "what": problem.what} for problem in report.problems]
+        click.echo(
+            json.dumps({"ok": report.ok, "id": report.id, "seal": report.seal, "image_id": report.image_id, "problems": problems}, indent=1)
+        )
+    elif report.ok:
+        click.echo(
+            f"{capsule}: whole and unchanged\n  experiment id  {report.id}\n  seal           {report.seal}\n  image          {report.image_id}"
+        )
+    else:
+        click.echo(f"{capsule}: damaged, {len(report.problems)} problem(s)", err=True)
+        for problem in report.problems:
+            click.echo(f"  {problem.where}: {problem.what}", err=True)
+    return 0 if report.ok else 1

@@ -1,0 +1,20 @@
+"""``exseos image base-context``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from exseos.cli.console import progress
+from exseos.image import base_context
+from exseos.store import Store
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+def command(folder: Path) -> None:
+    """Write rootfs.tar and Dockerfile.base into FOLDER, for `docker build -f Dockerfile.base FOLDER`."""
+    with progress() as shown:
+        base_context(folder, Store().cache, shown)
+    click.echo(folder)

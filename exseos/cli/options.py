@@ -1,0 +1,45 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from exseos.engines.base import Limits
+from exseos.errors import UsageError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
+
+
+def running_options(function: F) -> F:
+    """Options of the commands that run containers: ``--engine``, ``--memory`` and ``--data``."""
+    function = click.option(
+        "--data", "data", multiple=True, metavar="NAME=FILE", help="Use FILE for the data source NAME; its SHA-256 is checked."
+    )(function)
+    function = click.option("--memory", "memory_gib", type=click.FloatRange(min=0.5), default=16.0, show_default=True, metavar="GIB")(
+        function
+    )
+    return click.option(
+        "--engine", default="auto", show_default=True, metavar="NAME", help="docker, bubblewrap, or auto: the first that works."
+    )(function)
+
+
+def limits(memory_gib: float) -> Limits:
+    """The container's limits."""
+    return Limits(memory_bytes=int(memory_gib * 2**30))
+
+
+def data_files(pairs: tuple[str, ...]) -> dict[str, Path]:
+    """``NAME=FILE`` pairs as a mapping."""
+    found = {}
+    for pair in pairs:
+        name, equals, path = pair.partition("=")
+        if not (name and equals and path):
+            raise UsageError(f"--data takes NAME=FILE, found {pair!r}")
+        found[name] = Path(path)
+    return found
