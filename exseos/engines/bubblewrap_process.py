@@ -131,7 +131,7 @@ class BubblewrapProcess:
             raise HostError(self._tail.text().strip() or str(error)) from error
         finally:
             os.close(block)
-        self._status = open(status, "rb")  # bwrap writes the exit code there: it must stay open until the end
+        self._status = status  # bwrap writes the exit code there: it must stay open until the end
         return popen
 
     def _popen(self, options: int, status: int, block: int) -> subprocess.Popen[bytes]:
@@ -170,8 +170,8 @@ class BubblewrapProcess:
 
     def _end(self, popen: subprocess.Popen[bytes]) -> None:
         self._reader.join()
-        with self._status:
-            status = self._status.read()
+        status = os.read(self._status, 4096)
+        os.close(self._status)
         self._code = popen.returncode if popen.returncode >= 0 else 128 - popen.returncode
         if popen.returncode > 0 and b"exit-code" not in status:
             self._reason = self._tail.text().strip() or "bwrap failed"

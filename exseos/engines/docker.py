@@ -1,0 +1,220 @@
+"""Docker, and Podman through the same interface of its socket.
+
+The daemon is the one that ``DOCKER_HOST`` names, else the first socket that exists of Docker's and Podman's usual ones. It must
+see this machine's folders: mounts name them. Containers remove themselves when they end, and end when their standard input
+does, which is what happens when the host process dies. Each carries the label ``LABEL``.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from exseos.engines import base
+from exseos.engines.base import Command, Engine, ImageSource, Limits, Mount, Process
+from exseos.engines.docker_process import DockerProcess
+from exseos.engines.probe import PROGRAM, ProbeImage
+from exseos.errors import DigestMismatch, ExseosError, HostError
+from exseos.progress import Progress, Quiet
+
+if TYPE_CHECKING:
+    from docker import APIClient
+
+LABEL = "exseos"
+"""Label of every container; its value is the host's process id."""
+NOBODY = 65534
+_QUIET: Progress = Quiet()
+_TIMEOUT_S = 60
+_LOAD_TIMEOUT_S = 3600
+
+
+class Docker(Engine):
+    """Runs images by a Docker or Podman daemon."""
+
+    name: ClassVar[str] = "docker"
+    rank: ClassVar[int] = 20
+
+    def available(self) -> str | None:
+        try:
+            with tempfile.TemporaryDirectory(prefix="exseos-") as folder:
+                probe = ProbeImage(Path(folder))
+                self.load(probe)
+                process = self.start(probe, Command([PROGRAM]), [Mount(Path(folder), "/in")], Limits(seconds=30))
+                code = process.wait()
+        except ExseosError as error:
+            return str(error)
+        return None if code == 0 else f"docker: the probe container ended with exit code {code}: {process.stderr_tail()}"
+
+    def version(self) -> str:
+        with _explained("ask for the version"):
+            version = self._api.version()
+        components = version.get("Components") or [{}]
+        product = "podman" if "podman" in str(components[0].get("Name", "")).lower() else "docker"
+        return f"{product} {version['Version']}"
+
+    def load(self, image: ImageSource, progress: Progress = _QUIET) -> str:
+        if (found := self._find(image)) is not None:
+            return found
+        with _explained("load the image"):
+            api: Any = _connect(_LOAD_TIMEOUT_S)
+            for line in api.load_image(_reported(image.archive(), progress), quiet=True):
+                if "error" in line:
+                    raise HostError(f"docker cannot load the image: {line['error']}", where=image.id, hint="Check the daemon's disk space.")
+        if (found := self._find(image)) is None:
+            raise DigestMismatch(
+                "docker stored the image under another id",
+                where=image.id,
+                hint="Its containerd image store does so: turn it off in /etc/docker/daemon.json, or use --engine bubblewrap.",
+            )
+        return found
+
+    def remove(self, image: ImageSource) -> None:
+        from docker.errors import ImageNotFound
+
+        with _explained("remove the image"):
+            try:
+                self._api.remove_image(image.id, force=True)
+            except ImageNotFound:
+                return
+
+    def start(self, image: ImageSource, command: Command, mounts: Sequence[Mount], limits: Limits) -> Process:
+        base.check_mounts(mounts)
+        user = self._user(mounts)
+        with _explained("start a container"):
+            api = _connect(_TIMEOUT_S)
+            created = api.create_container(
+                image=image.id,
+                entrypoint=list(command.argv),
+                command=[],
+                environment=base.container_environment(image, command),
+                working_dir=command.workdir,
+                hostname=base.HOSTNAME,
+                user=user,
+                stdin_open=True,
+                tty=False,
+                labels={LABEL: str(os.getpid())},
+                host_config=self._host_config(api, mounts, limits),
+                use_config_proxy=False,
+            )
+            return DockerProcess(api, created["Id"], limits.seconds)
+
+    def unenforced(self) -> tuple[str, ...]:
+        with _explained("ask what it can limit"):
+            info = self._api.info()
+        limits = {"MemoryLimit": "memory", "SwapLimit": "memory swapped to disk", "PidsLimit": "number of processes"}
+        return tuple(words for key, words in limits.items() if info.get(key) is False)
+
+    @cached_property
+    def _api(self) -> APIClient:
+        return _connect(_TIMEOUT_S)
+
+    @cached_property
+    def _rootless(self) -> bool:
+        return any("rootless" in option for option in self._api.info().get("SecurityOptions") or [])
+
+    def _find(self, image: ImageSource) -> str | None:
+        """The id of ``image`` as the daemon reports it, ``None`` if it has not got it."""
+        from docker.errors import ImageNotFound
+
+        with _explained("look for the image"):
+            try:
+                return str(self._api.inspect_image(image.id)["Id"])  # type: ignore[no-untyped-call]
+            except ImageNotFound:
+                return None
+
+    def _user(self, mounts: Sequence[Mount]) -> str:
+        """The user to run as: the owner of what is written, seen from the daemon's user namespace."""
+        owner = base.owner_of_writable(mounts)
+        caller = os.geteuid()
+        if owner is not None and caller not in (0, owner[0]):
+            where = str(next(mount.source for mount in mounts if mount.writable))
+            raise HostError(f"a folder to write into belongs to user {owner[0]}, not to the caller", where=where, hint="Run as its owner.")
+        if self._rootless:
+            return "0:0"  # root of the caller's own user namespace is the caller
+        if owner is None:
+            owner = (caller, os.getegid()) if caller else (NOBODY, NOBODY)
+        return f"{owner[0]}:{owner[1]}"
+
+    def _host_config(self, api: APIClient, mounts: Sequence[Mount], limits: Limits) -> Any:
+        from docker.types import LogConfig, Ulimit
+        from docker.types import Mount as Bind
+
+        return api.create_host_config(
+            network_mode="none",
+            read_only=True,
+            cap_drop=["ALL"],
+            security_opt=["no-new-privileges"],
+            ipc_mode="private",
+            init=True,
+            auto_remove=True,
+            tmpfs={"/tmp": f"rw,exec,nosuid,nodev,size={limits.tmp_bytes},mode=1777"},
+            shm_size=limits.tmp_bytes,
+            mem_limit=limits.memory_bytes,
+            memswap_limit=limits.memory_bytes,
+            pids_limit=limits.processes,
+            ulimits=[Ulimit(name="nofile", soft=limits.open_files, hard=limits.open_files), Ulimit(name="core", soft=0, hard=0)],
+            mounts=[Bind(mount.target, str(mount.source), type="bind", read_only=not mount.writable) for mount in mounts],
+            log_config=LogConfig(type="none"),
+        )
+
+
+def _addresses() -> Iterator[str]:
+    """Where a daemon may listen, the user's own word first."""
+    if named := os.environ.get("DOCKER_HOST"):
+        yield named
+        return
+    sockets = [Path("/var/run/docker.sock"), Path(os.environ.get("XDG_RUNTIME_DIR", f"/run/user/{os.getuid()}"), "podman/podman.sock")]
+    sockets.append(Path("/run/podman/podman.sock"))
+    for socket in sockets:
+        if socket.exists() and os.access(socket, os.R_OK | os.W_OK):
+            yield f"unix://{socket}"
+
+
+def _connect(timeout: float) -> APIClient:
+    """A client of the first daemon there is. Each container has one of its own, since a connection serves one thread."""
+    from docker import APIClient
+    from docker.errors import TLSParameterError
+    from docker.utils import kwargs_from_env
+
+    address = next(_addresses(), None)
+    if address is None:
+        socket = Path("/var/run/docker.sock")
+        if socket.exists():
+            raise HostError("no permission to use docker's socket", where=str(socket), hint="Join the group docker, or set DOCKER_HOST.")
+        hint = "Start Docker, or Podman's service (`systemctl --user start podman.socket`), or set DOCKER_HOST."
+        raise HostError("there is no Docker or Podman daemon here", hint=hint)
+    try:
+        settings: Mapping[str, Any] = kwargs_from_env()
+    except TLSParameterError as error:
+        raise HostError(f"the DOCKER_ settings of the environment are wrong: {error}", hint="Correct or unset them.") from error
+    with _explained(f"connect to {address}"):
+        return APIClient(**{"base_url": address, **settings, "timeout": timeout}, version="auto")
+
+
+@contextmanager
+def _explained(action: str) -> Iterator[None]:
+    """Turn the SDK's errors into ours."""
+    from docker.errors import APIError, DockerException
+    from requests.exceptions import RequestException
+
+    try:
+        yield
+    except APIError as error:
+        raise HostError(f"docker cannot {action}: {error.explanation or error}") from error
+    except (DockerException, RequestException, OSError) as error:
+        raise HostError(f"cannot {action}: {error}", hint="Is the Docker daemon running, and may you use its socket?") from error
+
+
+def _reported(chunks: Iterator[bytes], progress: Progress) -> Iterator[bytes]:
+    """The chunks, counted for ``progress``."""
+    done = 0
+    for chunk in chunks:
+        yield chunk
+        done += len(chunk)
+        progress.advance("load image into docker", done, None)
+    progress.advance("load image into docker", done, done)

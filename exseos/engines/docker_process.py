@@ -1,0 +1,180 @@
+"""One running Docker container: its pipes, its time limit and its end.
+
+Standard output and error come as one stream of frames ``type, 0, 0, 0, length (32 bits, big-endian), bytes`` (Docker Engine API,
+"attach"); a thread takes them apart. The exit code is asked for before the container starts, because it removes itself at its end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import socket
+import struct
+import threading
+import time
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+
+from exseos.engines.tail import Tail
+from exseos.errors import HostError
+
+if TYPE_CHECKING:
+    from docker import APIClient
+
+_STDERR = 2
+_KILLED = 137
+
+
+class DockerProcess:
+    """A ``Process``: starts the created container ``container`` and follows it to its end."""
+
+    def __init__(self, api: APIClient, container: str, seconds: float | None) -> None:
+        self._api = api
+        self._container = container
+        self._seconds = seconds
+        self._tail = Tail()
+        self._reason: str | None = None
+        self._failure: HostError | None = None
+        self._code = 1
+        self._killed = False
+        self._ended = threading.Event()
+        self._since = int(time.time()) - 1
+        try:
+            self._start()
+        except BaseException:
+            with contextlib.suppress(Exception):  # whatever else fails, the first failure is the one to tell
+                api.remove_container(container, force=True)
+            raise
+
+    @property
+    def stdin(self) -> BinaryIO:
+        return self._stdin
+
+    @property
+    def stdout(self) -> BinaryIO:
+        return self._stdout
+
+    def stderr_tail(self) -> str:
+        return self._tail.text()
+
+    def wait(self, timeout: float | None = None) -> int:
+        if not self._ended.wait(timeout):
+            raise TimeoutError(f"the container still runs after {timeout} s")
+        if self._failure is not None:
+            raise self._failure
+        return self._code
+
+    def kill(self) -> None:
+        from docker.errors import APIError
+
+        self._killed = True
+        if not self._ended.is_set():
+            with contextlib.suppress(APIError):  # it has ended meanwhile
+                self._api.kill(self._container)
+
+    def reason(self) -> str | None:
+        return self._reason
+
+    def _start(self) -> None:
+        attached = self._api.attach_socket(self._container, {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
+        self._attached = attached  # owns the connection
+        self._socket: socket.socket = getattr(attached, "_sock", attached)
+        self._socket.settimeout(None)
+        self._stdin = cast(BinaryIO, io.BufferedWriter(_SocketWriter(self._socket)))
+        read, write = os.pipe()
+        self._stdout = cast(BinaryIO, os.fdopen(read, "rb"))
+        self._demultiplexer = threading.Thread(target=self._demultiplex, args=(write,), name="exseos-docker-output", daemon=True)
+        url = f"{self._api.base_url}/v{self._api.api_version}/containers/{self._container}/wait"
+        exit_answer = self._api.post(url, params={"condition": "removed"}, stream=True, timeout=None)
+        exit_answer.raise_for_status()
+        self._api.start(self._container)
+        self._demultiplexer.start()
+        threading.Thread(target=self._follow, args=(exit_answer,), name="exseos-docker-wait", daemon=True).start()
+        if self._seconds is not None:
+            threading.Thread(target=self._guard, args=(self._seconds,), name="exseos-docker-time", daemon=True).start()
+
+    def _guard(self, seconds: float) -> None:
+        """End the container when its time is up."""
+        if not self._ended.wait(seconds):
+            self._reason = f"time limit of {seconds:g} s"
+            self.kill()
+
+    def _demultiplex(self, write: int) -> None:
+        """Copy the frames of standard output into the pipe ``write``, of standard error into the tail, until the stream ends."""
+        listening = True
+        with contextlib.suppress(OSError), os.fdopen(write, "wb", buffering=0) as stdout:
+            while header := _receive(self._socket, 8):
+                kind, length = struct.unpack(">BxxxI", header)
+                while length > 0:
+                    chunk = self._socket.recv(min(length, 1 << 16))
+                    if not chunk:
+                        return
+                    length -= len(chunk)
+                    if kind == _STDERR:
+                        self._tail.feed(chunk)
+                    elif listening:
+                        listening = _write_all(stdout, chunk)
+
+    def _follow(self, exit_answer: Any) -> None:
+        """Wait for the end of the container, then find out its cause."""
+        from requests.exceptions import RequestException
+
+        try:
+            self._code = int(json.loads(exit_answer.content)["StatusCode"])
+            if self._reason is None and not self._killed and self._code != 0:
+                self._reason = self._cause()
+        except (RequestException, OSError, ValueError, KeyError) as error:
+            self._failure = HostError(f"lost the container: {error}", hint="Did the Docker daemon stop?")
+        self._demultiplexer.join(None if self._failure is None else 0)
+        self._ended.set()
+
+    def _cause(self) -> str | None:
+        """Why the container ended with a bad exit code: out of memory, if its events or, for want of them, its exit code say so."""
+        filters = {"container": [self._container], "event": ["oom"]}
+        with contextlib.suppress(ValueError):
+            for _ in self._api.events(since=self._since, until=int(time.time()) + 1, filters=filters, decode=True):
+                return "out of memory"
+        return "out of memory, or killed from outside" if self._code == _KILLED else None
+
+
+class _SocketWriter(io.RawIOBase):
+    """The sending half of a socket; closing it is the end of file for the other side."""
+
+    def __init__(self, target: socket.socket) -> None:
+        super().__init__()
+        self._target = target
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        return self._target.send(data)
+
+    def close(self) -> None:
+        if not self.closed:
+            with contextlib.suppress(OSError):  # the other side may have gone first
+                self._target.shutdown(socket.SHUT_WR)
+        super().close()
+
+
+def _receive(source: socket.socket, size: int) -> bytes:
+    """Exactly ``size`` bytes, or none at the end of the stream."""
+    received = b""
+    while len(received) < size:
+        chunk = source.recv(size - len(received))
+        if not chunk:
+            return b""
+        received += chunk
+    return received
+
+
+def _write_all(stream: Any, chunk: bytes) -> bool:
+    """Write ``chunk`` to a raw stream; false if nobody reads it any more."""
+    view = memoryview(chunk)
+    try:
+        while view:
+            view = view[stream.write(view) :]
+    except BrokenPipeError:
+        return False
+    return True
