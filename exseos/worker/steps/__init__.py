@@ -1,0 +1,1 @@
+"""Prepare steps: one file per step, found by its file name."""
