@@ -25,9 +25,8 @@ def command(capsule: Path, as_json: bool) -> int:
             json.dumps({"ok": report.ok, "id": report.id, "seal": report.seal, "image_id": report.image_id, "problems": problems}, indent=1)
         )
     elif report.ok:
-        click.echo(
-            f"{capsule}: whole and unchanged\n  experiment id  {report.id}\n  seal           {report.seal}\n  image          {report.image_id}"
-        )
+        click.echo(f"{capsule}: whole and unchanged")
+        click.echo(f"  experiment id  {report.id}\n  seal           {report.seal}\n  image          {report.image_id}")
     else:
         click.echo(f"{capsule}: damaged, {len(report.problems)} problem(s)", err=True)
         for problem in report.problems:

@@ -114,9 +114,9 @@ def _packages(experiment: Experiment, cache: Path, progress: Progress) -> list[D
     """The base layer's packages as shipped, and what the spec's further ones need besides."""
     base = base_lock()
     extra = _extra_packages(experiment)
-    if not extra:
-        return list(base.packages)
     pinned = {package.name: package for package in base.packages}
+    if pinned.keys() >= set(extra):
+        return list(base.packages)
     resolved = resolve_packages([*base.roots, *extra], load_index(cache, progress, base.date))
     return sorted(
         (pinned | {package.name: package for package in resolved if package.name not in pinned}).values(), key=lambda one: one.name

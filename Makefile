@@ -1,0 +1,51 @@
+# make demo   all set-up, then the main job: build, verify and replay a capsule of examples/magic
+# make test   all set-up, then lint, types and every test
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+.ONESHELL:
+.SHELLFLAGS := -euo pipefail -c
+.PHONY: demo test lint type fast bench base-context clean
+
+HOST := .venv
+DEV := .venv-dev
+OUTPUT := build
+
+demo: $(HOST)/made
+	@mkdir -p $(OUTPUT)
+	export PATH="$(CURDIR)/$(HOST)/bin:$$PATH"
+	capsule=$(OUTPUT)/magic.capsule.zip
+	set -x
+	exseos capsule build examples/magic/spec.yaml -o "$$capsule"
+	exseos capsule verify "$$capsule"
+	exseos capsule replay "$$capsule"
+
+test: lint type
+	scripts/with-engines $(DEV)/bin/pytest -m "not slow"
+	scripts/with-engines $(DEV)/bin/pytest -m slow
+
+# The tests that need neither network nor container: for the work in between.
+fast: $(DEV)/made
+	$(DEV)/bin/pytest -m "not network and not engine and not slow and not experiment"
+
+lint: $(DEV)/made
+	$(DEV)/bin/ruff check .
+	$(DEV)/bin/ruff format --check .
+
+type: $(DEV)/made
+	$(DEV)/bin/mypy
+
+bench: $(DEV)/made
+	for script in benchmarks/*.py; do scripts/with-engines $(DEV)/bin/python "$$script"; done
+
+# What `docker build -f Dockerfile.base` takes: rootfs.tar beside the Dockerfile.
+base-context: $(HOST)/made
+	$(HOST)/bin/exseos image base-context $(OUTPUT)/base
+
+$(HOST)/made: pyproject.toml scripts/make-venv
+	scripts/make-venv $(HOST)
+
+$(DEV)/made: pyproject.toml scripts/make-venv
+	scripts/make-venv $(DEV) experiment dev
+
+clean:
+	rm -rf $(HOST) $(DEV) $(OUTPUT) .mypy_cache .ruff_cache .pytest_cache .hypothesis
