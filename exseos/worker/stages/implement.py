@@ -1,0 +1,19 @@
+"""Place and route by the toolchain that synthesized."""
+
+from __future__ import annotations
+
+from exseos.toolchains.base import find
+from exseos.worker.stages.base import Context, Stage
+
+
+class Implement(Stage):
+    """Fills the output as the toolchain says; all write ``metrics.json``."""
+
+    name = "implement"
+
+    def run(self, context: Context) -> None:
+        """Raises ``UsageError`` for an unknown toolchain, ``StageError`` for a part or design it cannot take."""
+        find(context.parameters["synthesize"]["toolchain"]).implement(context)
+
+
+STAGE = Implement()
