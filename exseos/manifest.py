@@ -65,7 +65,7 @@ class Manifest:
     def parse(text: str, where: str = "manifest") -> Manifest:
         """Read what ``text`` wrote; anything but the canonical form is an error."""
         entries = []
-        for number, line in enumerate(text.splitlines(), 1):
+        for number, line in enumerate(text.split("\n")[:-1], 1):
             match = _LINE.fullmatch(line)
             if match is None:
                 raise CapsuleError("not a line of a SHA-256 list", where=f"{where}:{number}")

@@ -74,6 +74,7 @@ class _Unpacking:
         entries = {f"{CAPSULE}/{name}": name for name in self.reader.names}
         lock = SPEC_FILE.replace(".yaml", ".lock")
         check_names([*entries, *copies.values(), PARENT, f"{lock}/lock.json", f"{lock}/{PYLOCK_FILE}"])
+        new = not self.folder.exists()
         self.work.mkdir(parents=True)
         try:
             self._write(entries)
@@ -85,7 +86,7 @@ class _Unpacking:
                 path.rename(self.folder / path.name)
             self.work.rmdir()
         except BaseException:
-            shutil.rmtree(self.work, ignore_errors=True)
+            shutil.rmtree(self.folder if new else self.work, ignore_errors=True)
             raise
         return Unpacked(self.folder, self.index.id, {name: self.folder / path for name, path in outside.items()}, left_out)
 

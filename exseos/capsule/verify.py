@@ -104,6 +104,7 @@ class _Verification:
                 raise
             except ExseosError as error:
                 self._add(member.name, error.what if error.where in (None, member.name) else f"{error.where}: {error.what}")
+        self.progress.advance("verify", self.reader.file_size, self.reader.file_size)
         manifest, seal = self._manifest(MANIFEST), self._manifest(SEAL)
         self._check_lists(manifest, seal)
         index = self._index()
