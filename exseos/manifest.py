@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from exseos.digest import sha256_bytes, sha256_file
@@ -51,7 +52,7 @@ class Manifest:
     def of(entries: Iterable[Entry]) -> Manifest:
         """Sort ``entries``; two entries of one path are an error."""
         ordered = sorted(entries, key=lambda entry: check_path(entry.path).encode())
-        for one, two in zip(ordered, ordered[1:], strict=False):
+        for one, two in pairwise(ordered):
             if one.path == two.path:
                 raise CapsuleError(f"duplicate entry {one.path!r}")
         return Manifest(tuple(ordered))
