@@ -24,9 +24,10 @@ class Npz(Format):
         import numpy as np
 
         try:
-            with np.load(path, allow_pickle=False) as file:
-                if not isinstance(file, np.lib.npyio.NpzFile):
-                    raise StageError("this is a single array (.npy), not an .npz", where=str(path), hint="Save with numpy.savez(x=…, y=…).")
+            file = np.load(path, allow_pickle=False)
+            if not isinstance(file, np.lib.npyio.NpzFile):
+                raise StageError("this is a single array (.npy), not an .npz", where=str(path), hint="Save with numpy.savez(x=…, y=…).")
+            with file:
                 return table_of(_NpzArrays(str(path), file), request, options)
         except (zipfile.BadZipFile, ValueError, EOFError) as error:
             raise StageError(

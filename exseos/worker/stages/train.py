@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from exseos.worker.objective import Objective
 
 _BLOCK = 1024
-"""Rows at once in prediction and range tracing, whatever the batch size of the training."""
+"""Rows at once in prediction, whatever the batch size of the training."""
+_TRACED_BLOCK = 8192
+"""Rows at once in range tracing, which keeps only minima and maxima."""
 
 
 class Train(Stage):
@@ -196,9 +198,9 @@ def trace_ranges(model: Any, arrays: dict[str, NDArray[Any]]) -> int | None:
 
     from exseos.worker.rows import Batches
 
-    trace_minmax(model, Batches(arrays["x_train"], None, _BLOCK), reset=True, verbose=False)
+    trace_minmax(model, Batches(arrays["x_train"], None, _TRACED_BLOCK), reset=True, verbose=False)
     if len(arrays["x_validation"]):
-        return int(trace_minmax(model, Batches(arrays["x_validation"], None, _BLOCK), reset=False, verbose=False))
+        return int(trace_minmax(model, Batches(arrays["x_validation"], None, _TRACED_BLOCK), reset=False, verbose=False))
     return sum(int(layer.ebops) for layer in model.layers if getattr(layer, "enable_ebops", False))
 
 
