@@ -131,7 +131,8 @@ def main(argument: str) -> int:
     """Measure, print, and say whether the targets are met."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        capsule, best = Path(argument), {}
+        capsule = Path(argument)
+        best: dict[str, tuple[float, float]] = {}
         if not capsule.is_file():
             tree, capsule = folder / "tree", folder / "made.capsule.zip"
             tree.mkdir()

@@ -123,6 +123,34 @@ def test_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [target]
 
 
+@pytest.mark.parametrize("nameless", [True, False])
+def test_a_killed_writer_leaves_at_most_a_hidden_file(tmp_path: Path, nameless: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = f"""
+import os, signal
+from pathlib import Path
+if not {nameless}:
+    del os.O_TMPFILE
+from exseos.archive import ArchiveWriter
+with ArchiveWriter(Path({str(tmp_path / "a.zip")!r})) as writer:
+    writer.add_bytes("a", bytes(3 << 20))
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == -9
+    left = [path.name for path in tmp_path.iterdir()]
+    assert [name for name in left if not (name.startswith(".a.zip.") and name.endswith(".partial"))] == []
+    assert len(left) <= 1
+    make(tmp_path / "a.zip")
+    monkeypatch.delattr("os.O_TMPFILE")
+    make(tmp_path / "b.zip")
+    assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
+    assert (tmp_path / "a.zip").stat().st_mode == (tmp_path / "b.zip").stat().st_mode
+
+
+def test_a_folder_is_not_replaced(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="place of a folder"), ArchiveWriter(tmp_path):
+        pass
+
+
 def test_a_full_disk_is_said_and_nothing_stays(tmp_path: Path) -> None:
     code = f"""
 import resource

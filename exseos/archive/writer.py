@@ -25,7 +25,7 @@ from exseos.archive.zip_format import (
     end_records,
     local_header,
 )
-from exseos.errors import CapsuleError, HostError
+from exseos.errors import CapsuleError, HostError, UsageError
 
 BLOCK_BYTES = 1 << 20
 _WORTH_A_THREAD = 128 << 10
@@ -44,13 +44,15 @@ class ArchiveWriter:
         self._partial = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}.partial")
         self._members: list[Member] = []
         self._position = 0
+        self._nameless = False
         self._file: BinaryIO
         self._pool: ThreadPoolExecutor
 
     def __enter__(self) -> ArchiveWriter:
+        if self.path.is_dir():
+            raise UsageError("the archive cannot take the place of a folder", where=str(self.path))
         with self._writing():
-            descriptor = os.open(self._partial, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-            self._file = os.fdopen(descriptor, "wb", buffering=BLOCK_BYTES)
+            self._file = os.fdopen(self._create(), "wb", buffering=BLOCK_BYTES)
         self._pool = ThreadPoolExecutor(1, "archive-writer")
         return self
 
@@ -128,12 +130,25 @@ class ArchiveWriter:
             self._file.write(end_records(len(self._members), len(directory), self._position))
             self._file.flush()
             os.fsync(self._file.fileno())
-            self._partial.replace(self.path)
             folder = os.open(self.path.parent, os.O_RDONLY)
             try:
+                if self._nameless:
+                    # With a folder's descriptor, for only then does Python let the kernel follow the link in /proc to the file itself.
+                    os.link(f"/proc/self/fd/{self._file.fileno()}", self._partial.name, dst_dir_fd=folder)
+                self._partial.replace(self.path)
                 os.fsync(folder)
             finally:
                 os.close(folder)
+
+    def _create(self) -> int:
+        """A file without a name where the system has that, so that even a killed process leaves nothing; else one with another name."""
+        flags = os.O_RDWR | os.O_CLOEXEC
+        if hasattr(os, "O_TMPFILE") and Path("/proc/self/fd").is_dir():
+            with suppress(OSError):  # not every file system can; the named file tells of any other trouble
+                descriptor = os.open(self.path.parent, flags | os.O_TMPFILE, 0o666)
+                self._nameless = True
+                return descriptor
+        return os.open(self._partial, flags | os.O_CREAT | os.O_EXCL, 0o666)
 
     @contextmanager
     def _writing(self) -> Iterator[None]:

@@ -19,14 +19,14 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 from rfc8785 import CanonicalizationError
 
 from exseos.digest import canonical_json
 from exseos.errors import CapsuleError
-from exseos.manifest import Entry, Manifest
+from exseos.manifest import Entry, Manifest, check_path
 from exseos.metrics import Level, Metric
-from exseos.spec.models import Claim
+from exseos.spec.models import Claim, Name
 
 INDEX = "capsule.json"
 README = "README.md"
@@ -42,6 +42,7 @@ TRUST: tuple[Level, ...] = ("routed", "synthesized", "gate", "cosimulated", "rtl
 """Levels from the one nearest to the hardware to the farthest."""
 
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+EntryName = Annotated[str, AfterValidator(check_path)]
 ImageId = Annotated[str, Field(pattern="^sha256:[0-9a-f]{64}$")]
 
 
@@ -69,7 +70,7 @@ class Part(BaseModel):
 class Trial(Part):
     """One assignment of the search space; ``chosen`` is the one that the paper is about."""
 
-    name: str
+    name: Name
     chosen: bool
     values: dict[str, Any]
 
@@ -77,14 +78,14 @@ class Trial(Part):
 class StageRecord(Part):
     """One stage of one trial. ``outputs`` are relative to ``location``, a folder of the capsule; trials may share one."""
 
-    trial: str
-    stage: str
+    trial: Name
+    stage: Name
     key: Sha256
     exact: bool
     outputs_digest: Sha256
-    outputs: dict[str, Sha256]
-    inputs: dict[str, Sha256]
-    location: str
+    outputs: dict[EntryName, Sha256]
+    inputs: dict[Name, Sha256]
+    location: EntryName
 
     @property
     def entries(self) -> dict[str, str]:
@@ -149,7 +150,7 @@ class Index(Part):
     metrics: tuple[MetricRecord, ...]
     claims: tuple[ClaimRecord, ...]
     probe: dict[str, Any]
-    optional: dict[str, OptionalFile]
+    optional: dict[EntryName, OptionalFile]
     parent: Sha256 | None
     licence: str
 
@@ -214,6 +215,9 @@ class Index(Part):
                 before = stages.get((record.trial, name))
                 if before is None or before.outputs_digest != digest:
                     yield f"{label}: its input {name} is not what that stage gave"
+        for name in self.optional:
+            if not name.startswith("data/"):
+                yield f"{name} cannot be an optional file"
         for metric in self.metrics:
             if (metric.trial, metric.stage) not in stages:
                 yield f"metric {metric.name}: there is no stage {metric.stage} of {metric.trial}"
@@ -231,11 +235,7 @@ class Index(Part):
 
 
 def _stage_problems(record: StageRecord) -> Iterator[str]:
-    try:
-        manifest = Manifest.of(Entry(path, sha256) for path, sha256 in record.outputs.items())
-    except CapsuleError as error:
-        yield error.what
-        return
+    manifest = Manifest.of(Entry(path, sha256) for path, sha256 in record.outputs.items())
     if manifest.digest != record.outputs_digest:
         yield "its outputs do not give outputs_digest"
     room = record.location.partition("/")[0]

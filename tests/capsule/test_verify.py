@@ -168,12 +168,21 @@ def test_a_forged_seal_does_not_hide_changed_results(tmp_path: Path, entries: En
         ({"metrics": ()}, "the metrics of train of trial-0 are not those of its metrics.json"),
         ({"stages": ()}, "no stage of the index gave it"),
         ({"optional": {}}, "not in the index"),
+        ({"optional": {"run/host.json": {"sha256": "0" * 64, "size": 1}}}, "run/host.json cannot be an optional file"),
     ],
 )
 def test_an_index_that_does_not_fit(tmp_path: Path, entries: Entries, change: dict[str, object], reason: str) -> None:
-    index = Index.parse(entries[INDEX]).model_copy(update=change)
+    index = Index.model_validate({**Index.parse(entries[INDEX]).model_dump(), **change})
     forged = sealed({**entries, INDEX: index.to_bytes(), README: render(index).encode()})
     assert reason in found(check(tmp_path, forged))
+
+
+@pytest.mark.parametrize("location", ["data/../../up", "/etc", "results//train", "", "spec/train", "run/train"])
+def test_outputs_at_a_place_that_they_cannot_have(tmp_path: Path, entries: Entries, location: str) -> None:
+    data = entries[INDEX].replace(b'"location":"results/trial-0/train"', f'"location":"{location}"'.encode())
+    assert data != entries[INDEX]
+    report = check(tmp_path, sealed({**entries, INDEX: data}))
+    assert INDEX in {problem.where for problem in report.problems}
 
 
 def test_claims_are_judged_again(tmp_path: Path, entries: Entries) -> None:
