@@ -131,7 +131,9 @@ def _sandbox(image: ImageSource, command: Command, mounts: Sequence[Mount], limi
     yield from ("--cap-drop", "ALL", "--new-session", "--die-with-parent", "--hostname", base.HOSTNAME)
     yield from _root(image.rootfs(), "", [mount.target for mount in mounts])
     size = str(limits.tmp_bytes)
-    yield from ("--proc", "/proc", "--dev", "/dev", "--size", size, "--perms", "1777", "--tmpfs", "/dev/shm", "--remount-ro", "/dev")
+    # A caller who is root stays the owner of the kernel's settings in /proc/sys, capabilities or not, so /proc is read-only as well.
+    yield from ("--proc", "/proc", "--remount-ro", "/proc", "--dev", "/dev")
+    yield from ("--size", size, "--perms", "1777", "--tmpfs", "/dev/shm", "--remount-ro", "/dev")
     yield from ("--size", size, "--perms", "1777", "--tmpfs", "/tmp")
     for mount in sorted(mounts, key=lambda mount: mount.target):
         for folder in reversed(PurePosixPath(mount.target).parents[:-1]):

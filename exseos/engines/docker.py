@@ -1,8 +1,8 @@
 """Docker, and Podman through the same interface of its socket.
 
 The daemon is the one that ``DOCKER_HOST`` names, else the first socket that exists of Docker's and Podman's usual ones. It must
-see this machine's folders: mounts name them. Containers remove themselves when they end, and end when their standard input
-does, which is what happens when the host process dies. Each carries the label ``LABEL``.
+see this machine's folders: mounts name them. Containers remove themselves when they end. When the host process dies, their
+standard input ends, and a watchdog kills them. Each carries the label ``LABEL``.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Docker(Engine):
         if (found := self._find(image)) is not None:
             return found
         with _explained("load the image"):
-            api: Any = _connect(_LOAD_TIMEOUT_S)
+            api: Any = connect(_LOAD_TIMEOUT_S)
             for line in api.load_image(_reported(image.archive(), progress), quiet=True):
                 if "error" in line:
                     raise HostError(f"docker cannot load the image: {line['error']}", where=image.id, hint="Check the daemon's disk space.")
@@ -84,9 +84,9 @@ class Docker(Engine):
 
     def start(self, image: ImageSource, command: Command, mounts: Sequence[Mount], limits: Limits) -> Process:
         base.check_mounts(mounts)
-        user = self._user(mounts)
+        uid, gid = self._user(mounts)
         with _explained("start a container"):
-            api = _connect(_TIMEOUT_S)
+            api = connect(_TIMEOUT_S)
             created = api.create_container(
                 image=image.id,
                 entrypoint=list(command.argv),
@@ -94,11 +94,11 @@ class Docker(Engine):
                 environment=base.container_environment(image, command),
                 working_dir=command.workdir,
                 hostname=base.HOSTNAME,
-                user=user,
+                user=f"{uid}:{gid}",
                 stdin_open=True,
                 tty=False,
                 labels={LABEL: str(os.getpid())},
-                host_config=self._host_config(api, mounts, limits),
+                host_config=_host_config(api, mounts, limits, uid, gid),
                 use_config_proxy=False,
             )
             return DockerProcess(api, created["Id"], limits.seconds)
@@ -111,7 +111,7 @@ class Docker(Engine):
 
     @cached_property
     def _api(self) -> APIClient:
-        return _connect(_TIMEOUT_S)
+        return connect(_TIMEOUT_S)
 
     @cached_property
     def _rootless(self) -> bool:
@@ -127,40 +127,41 @@ class Docker(Engine):
             except ImageNotFound:
                 return None
 
-    def _user(self, mounts: Sequence[Mount]) -> str:
-        """The user to run as: the owner of what is written, seen from the daemon's user namespace."""
+    def _user(self, mounts: Sequence[Mount]) -> tuple[int, int]:
+        """The uid and gid to run as: the owner of what is written, seen from the daemon's user namespace."""
         owner = base.owner_of_writable(mounts)
         caller = os.geteuid()
         if owner is not None and caller not in (0, owner[0]):
             where = str(next(mount.source for mount in mounts if mount.writable))
             raise HostError(f"a folder to write into belongs to user {owner[0]}, not to the caller", where=where, hint="Run as its owner.")
         if self._rootless:
-            return "0:0"  # root of the caller's own user namespace is the caller
-        if owner is None:
-            owner = (caller, os.getegid()) if caller else (NOBODY, NOBODY)
-        return f"{owner[0]}:{owner[1]}"
+            return 0, 0  # root of the caller's own user namespace is the caller
+        return owner or ((caller, os.getegid()) if caller else (NOBODY, NOBODY))
 
-    def _host_config(self, api: APIClient, mounts: Sequence[Mount], limits: Limits) -> Any:
-        from docker.types import LogConfig, Ulimit
-        from docker.types import Mount as Bind
 
-        return api.create_host_config(
-            network_mode="none",
-            read_only=True,
-            cap_drop=["ALL"],
-            security_opt=["no-new-privileges"],
-            ipc_mode="private",
-            init=True,
-            auto_remove=True,
-            tmpfs={"/tmp": f"rw,exec,nosuid,nodev,size={limits.tmp_bytes},mode=1777"},
-            shm_size=limits.tmp_bytes,
-            mem_limit=limits.memory_bytes,
-            memswap_limit=limits.memory_bytes,
-            pids_limit=limits.processes,
-            ulimits=[Ulimit(name="nofile", soft=limits.open_files, hard=limits.open_files), Ulimit(name="core", soft=0, hard=0)],
-            mounts=[Bind(mount.target, str(mount.source), type="bind", read_only=not mount.writable) for mount in mounts],
-            log_config=LogConfig(type="none"),
-        )
+def _host_config(api: APIClient, mounts: Sequence[Mount], limits: Limits, uid: int, gid: int) -> Any:
+    """All that confines a container."""
+    # Some versions give /tmp the mode of the image's own, so it must belong to the user too.
+    from docker.types import LogConfig, Ulimit
+    from docker.types import Mount as Bind
+
+    return api.create_host_config(
+        network_mode="none",
+        read_only=True,
+        cap_drop=["ALL"],
+        security_opt=["no-new-privileges"],
+        ipc_mode="private",
+        init=True,
+        auto_remove=True,
+        tmpfs={"/tmp": f"rw,exec,nosuid,nodev,size={limits.tmp_bytes},mode=1777,uid={uid},gid={gid}"},
+        shm_size=limits.tmp_bytes,
+        mem_limit=limits.memory_bytes,
+        memswap_limit=limits.memory_bytes,
+        pids_limit=limits.processes,
+        ulimits=[Ulimit(name="nofile", soft=limits.open_files, hard=limits.open_files), Ulimit(name="core", soft=0, hard=0)],
+        mounts=[Bind(mount.target, str(mount.source), type="bind", read_only=not mount.writable) for mount in mounts],
+        log_config=LogConfig(type="none"),
+    )
 
 
 def _addresses() -> Iterator[str]:
@@ -175,8 +176,8 @@ def _addresses() -> Iterator[str]:
             yield f"unix://{socket}"
 
 
-def _connect(timeout: float) -> APIClient:
-    """A client of the first daemon there is. Each container has one of its own, since a connection serves one thread."""
+def connect(timeout: float) -> APIClient:
+    """A client of the first daemon there is, that gives up after ``timeout`` seconds without an answer. Raises ``HostError``."""
     from docker import APIClient
     from docker.errors import TLSParameterError
     from docker.utils import kwargs_from_env

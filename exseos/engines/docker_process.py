@@ -16,6 +16,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
+from exseos.engines.docker_watchdog import Watchdog
 from exseos.engines.tail import Tail
 from exseos.errors import HostError
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 _STDERR = 2
 _KILLED = 137
+_NO_PROGRAM = (126, 127)
+_INIT_PROGRAMS = ("[FATAL tini", "ERROR (catatonit")
+"""How the first process of Docker's and Podman's containers begins its own errors."""
 
 
 class DockerProcess:
@@ -88,7 +92,12 @@ class DockerProcess:
         url = f"{self._api.base_url}/v{self._api.api_version}/containers/{self._container}/wait"
         exit_answer = self._api.post(url, params={"condition": "removed"}, stream=True, timeout=None)
         exit_answer.raise_for_status()
-        self._api.start(self._container)
+        self._watchdog = Watchdog(self._container)
+        try:
+            self._api.start(self._container)
+        except BaseException:
+            self._watchdog.dismiss()
+            raise
         self._demultiplexer.start()
         threading.Thread(target=self._follow, args=(exit_answer,), name="exseos-docker-wait", daemon=True).start()
         if self._seconds is not None:
@@ -122,15 +131,19 @@ class DockerProcess:
 
         try:
             self._code = int(json.loads(exit_answer.content)["StatusCode"])
-            if self._reason is None and not self._killed and self._code != 0:
+            if self._code != 0 and self._reason is None and not self._killed:
+                self._demultiplexer.join()
                 self._reason = self._cause()
         except (RequestException, OSError, ValueError, KeyError) as error:
             self._failure = HostError(f"lost the container: {error}", hint="Did the Docker daemon stop?")
         self._demultiplexer.join(None if self._failure is None else 0)
+        self._watchdog.dismiss()
         self._ended.set()
 
     def _cause(self) -> str | None:
         """Why the container ended with a bad exit code: out of memory, if its events or, for want of them, its exit code say so."""
+        if self._code in _NO_PROGRAM and self._tail.text().startswith(_INIT_PROGRAMS):
+            return self._tail.text().strip()
         filters = {"container": [self._container], "event": ["oom"]}
         with contextlib.suppress(ValueError):
             for _ in self._api.events(since=self._since, until=int(time.time()) + 1, filters=filters, decode=True):

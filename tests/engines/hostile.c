@@ -1,0 +1,233 @@
+/* A program that tries to get out of its sandbox, one way per run: hostile WAY [ARGUMENT…].
+ * It prints "stopped: why" or "succeeded: what" for each attempt; a few ways only report what they see. */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_packet.h>
+#include <sched.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+extern char **environ;
+
+static int verdict(const char *what, int succeeded) {
+    if (succeeded) printf("succeeded: %s\n", what);
+    else printf("stopped: %s: %s\n", what, strerror(errno));
+    fflush(stdout);
+    return 0;
+}
+
+static int network(char **argument) { /* port of a listener on the host's loopback, name of its abstract socket */
+    struct sockaddr_in host = {.sin_family = AF_INET, .sin_port = htons(atoi(argument[0]))};
+    inet_pton(AF_INET, "127.0.0.1", &host.sin_addr);
+    verdict("connect to the host's loopback", connect(socket(AF_INET, SOCK_STREAM, 0), (void *)&host, sizeof host) == 0);
+    inet_pton(AF_INET, "192.0.2.1", &host.sin_addr);
+    verdict("connect to another machine", connect(socket(AF_INET, SOCK_STREAM, 0), (void *)&host, sizeof host) == 0);
+    verdict("raw socket", socket(AF_INET, SOCK_RAW, IPPROTO_ICMP) >= 0);
+    verdict("packet socket", socket(AF_PACKET, SOCK_RAW, htons(3)) >= 0);
+    struct sockaddr_un abstract = {.sun_family = AF_UNIX};
+    strncpy(abstract.sun_path + 1, argument[1], sizeof abstract.sun_path - 2);
+    socklen_t length = offsetof(struct sockaddr_un, sun_path) + 1 + strlen(argument[1]);
+    return verdict("abstract socket", connect(socket(AF_UNIX, SOCK_STREAM, 0), (void *)&abstract, length) == 0);
+}
+
+static int write_files(char **argument) { /* paths */
+    for (; *argument; argument++) verdict(*argument, open(*argument, O_WRONLY | O_CREAT, 0666) >= 0);
+    return 0;
+}
+
+static int read_files(char **argument) { /* paths */
+    for (; *argument; argument++) verdict(*argument, open(*argument, O_RDONLY) >= 0);
+    return 0;
+}
+
+static int privileges(char **argument) { /* pid of the caller, on the host */
+    verdict("setuid(0)", getuid() != 0 && syscall(SYS_setuid, 0) == 0);
+    verdict("mount", mount("none", "/tmp", "tmpfs", 0, NULL) == 0);
+    verdict("unmount", umount2("/tmp", MNT_DETACH) == 0);
+    verdict("remount", mount(NULL, "/", NULL, MS_REMOUNT | MS_BIND, NULL) == 0);
+    verdict("chroot", chroot("/tmp") == 0);
+    verdict("mknod", mknod("/tmp/disk", S_IFBLK | 0666, makedev(8, 0)) == 0);
+    verdict("sethostname", sethostname("x", 1) == 0);
+    verdict("reboot", syscall(SYS_reboot, 0, 0, 0, 0) == 0);
+    verdict("kernel module", syscall(SYS_init_module, "", 0, "") == 0);
+    verdict("set the clock", clock_settime(CLOCK_REALTIME, &(struct timespec){1, 0}) == 0);
+    verdict("ptrace the caller", ptrace(PTRACE_ATTACH, atoi(argument[0]), NULL, NULL) == 0);
+    verdict("signal the caller", kill(atoi(argument[0]), 0) == 0);
+    pid_t child = fork(); /* a new user name space would give capabilities, and with them a mount */
+    if (child == 0) {
+        int made = unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0;
+        verdict("new user name space", made);
+        if (made) verdict("mount in a new name space", mount("none", "/tmp", "tmpfs", 0, NULL) == 0);
+        _exit(0);
+    }
+    waitpid(child, NULL, 0);
+    return verdict("join the first process's name spaces", setns(open("/proc/1/ns/mnt", O_RDONLY), 0) == 0);
+}
+
+static int keys(char **argument) { /* description of a key in the caller's session keyring */
+    return verdict("session key", syscall(SYS_keyctl, 10 /* search */, -3 /* session */, "user", argument[0], 0) >= 0);
+}
+
+static int forks(char **argument) { /* processes to stop at; their number is printed */
+    int limit = atoi(argument[0]), made = 0;
+    for (; made < limit; made++) {
+        pid_t child = fork();
+        if (child < 0) break;
+        if (child == 0) {
+            pause();
+            _exit(0);
+        }
+    }
+    printf("%d\n", made);
+    return 0;
+}
+
+static int opens(char **argument) { /* files to stop at; their number is printed */
+    int limit = atoi(argument[0]), made = 0;
+    while (made < limit && open("/", O_RDONLY) >= 0) made++;
+    printf("%d\n", made);
+    return 0;
+}
+
+static int eat(char **argument) { /* MiB, "private" or "shared", number of processes that eat as much each */
+    size_t size = (size_t)atoi(argument[0]) << 20;
+    int kind = strcmp(argument[1], "shared") == 0 ? MAP_SHARED : MAP_PRIVATE;
+    for (int child = 0; child < atoi(argument[2]); child++) {
+        if (fork() > 0) continue;
+        char *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, kind | MAP_ANONYMOUS, -1, 0);
+        if (memory == MAP_FAILED) _exit(1);
+        memset(memory, 1, size);
+        sleep(2); /* all of them at once */
+        _exit(0);
+    }
+    int status, failed = 0;
+    while (wait(&status) > 0) failed += status != 0;
+    printf("%d of %s failed\n", failed, argument[2]);
+    fflush(stdout);
+    return failed ? 1 : 0;
+}
+
+static int fill(char **argument) { /* path, MiB to stop at; the MiB written are printed */
+    static char block[1 << 20];
+    int file = open(argument[0], O_WRONLY | O_CREAT, 0666), written = 0;
+    while (written < atoi(argument[1]) && write(file, block, sizeof block) == sizeof block) written++;
+    printf("%d\n", written);
+    return 0;
+}
+
+static int shout(char **argument) { /* bytes to standard output, bytes to standard error */
+    static char line[1 << 16];
+    memset(line, 'x', sizeof line);
+    for (int out = 1; out <= 2; out++)
+        for (long left = atol(argument[out - 1]); left > 0;) {
+            ssize_t sent = write(out, line, left < (long)sizeof line ? (size_t)left : sizeof line);
+            if (sent < 0) return 1;
+            left -= sent;
+        }
+    return 0;
+}
+
+static int stubborn(char **argument) { /* file to touch again and again, even from a process that left its parent and session */
+    for (int number = 1; number < 32; number++) signal(number, SIG_IGN);
+    if (fork() == 0) {
+        setsid();
+        if (fork() > 0) _exit(0);
+    }
+    puts("ready");
+    fflush(stdout);
+    for (;;) {
+        if (argument[0]) {
+            int file = open(argument[0], O_WRONLY | O_CREAT | O_APPEND, 0666);
+            if (write(file, ".", 1) < 0) return 1;
+            close(file);
+        }
+        usleep(20000);
+    }
+}
+
+static int terminal(char **argument) {
+    (void)argument;
+    verdict("type into the caller's terminal", ioctl(open("/dev/tty", O_RDWR), TIOCSTI, "x") == 0);
+    for (int number = 0; number < 3; number++) verdict("type into a standard stream", ioctl(number, TIOCSTI, "x") == 0);
+    return 0;
+}
+
+static int look(char **argument) { /* what a program sees of who and where it is */
+    (void)argument;
+    char name[256] = "";
+    gethostname(name, sizeof name);
+    mode_t mask = umask(0);
+    time_t zero = 0;
+    printf("umask %03o\nhostname %s\ncwd %s\nhour %d\n", mask, name, get_current_dir_name(), localtime(&zero)->tm_hour);
+    for (int number = 0; number < 64; number++)
+        if (fcntl(number, F_GETFD) >= 0) printf("fd %d\n", number);
+    char line[256];
+    FILE *status = fopen("/proc/self/status", "r");
+    while (fgets(line, sizeof line, status))
+        if (!strncmp(line, "Cap", 3) || !strncmp(line, "NoNewPrivs", 10)) fputs(line, stdout);
+    DIR *processes = opendir("/proc");
+    for (struct dirent *entry; (entry = readdir(processes));)
+        if (atoi(entry->d_name) > 0) printf("process %s\n", entry->d_name);
+    return 0;
+}
+
+static int environment(char **argument) {
+    (void)argument;
+    for (char **variable = environ; *variable; variable++) puts(*variable);
+    return 0;
+}
+
+static int cat(char **argument) { /* standard input to standard output, or the files named */
+    static char block[1 << 16];
+    int paths = 0;
+    do {
+        int file = argument[paths] ? open(argument[paths], O_RDONLY) : 0;
+        for (ssize_t size; (size = read(file, block, sizeof block)) > 0;)
+            for (ssize_t sent = 0; sent < size;) {
+                ssize_t part = write(1, block + sent, size - sent);
+                if (part < 0) return 1;
+                sent += part;
+            }
+    } while (argument[paths] && argument[++paths]);
+    return 0;
+}
+
+static int leave(char **argument) { return atoi(argument[0]); }
+
+static int suicide(char **argument) { return raise(atoi(argument[0])); }
+
+int main(int count, char **argument) {
+    static const struct {
+        const char *name;
+        int (*way)(char **);
+    } ways[] = {{"network", network}, {"write", write_files}, {"read", read_files}, {"privileges", privileges}, {"keys", keys},
+                {"forks", forks}, {"opens", opens}, {"eat", eat}, {"fill", fill}, {"shout", shout}, {"stubborn", stubborn},
+                {"terminal", terminal}, {"look", look}, {"environment", environment}, {"cat", cat}, {"exit", leave}, {"raise", suicide}};
+    char host[256] = "";
+    gethostname(host, sizeof host);
+    if (strcmp(host, "exseos")) { /* some ways would do harm as root outside of a sandbox */
+        fputs("hostile: runs only in a container\n", stderr);
+        return 98;
+    }
+    for (size_t number = 0; count > 1 && number < sizeof ways / sizeof *ways; number++)
+        if (strcmp(ways[number].name, argument[1]) == 0) return ways[number].way(argument + 2);
+    return 99;
+}
