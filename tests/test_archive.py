@@ -8,6 +8,7 @@ import random
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,21 @@ def test_returns_the_digest_of_every_entry(tmp_path: Path) -> None:
         assert writer.add_file("2", source) == expected
         pieces = [CONTENT["b/large.bin"][start : start + 300_000] for start in range(0, 3_500_000, 300_000)]
         assert writer.add_stream("3", 3_500_000, pieces) == expected
+
+
+def test_chunks_may_be_views_of_one_buffer(tmp_path: Path) -> None:
+    buffer = bytearray(200_000)
+
+    def chunks() -> Iterator[bytes]:
+        for number, size in enumerate([10, 200_000, 100, 100, 150_000, 0, 7]):
+            buffer[:size] = bytes([number]) * size
+            yield memoryview(buffer)[:size]  # type: ignore[misc]
+
+    expected = b"".join(bytes([number]) * size for number, size in enumerate([10, 200_000, 100, 100, 150_000, 0, 7]))
+    with ArchiveWriter(tmp_path / "a.zip") as writer:
+        assert writer.add_stream("a", len(expected), chunks()) == hashlib.sha256(expected).hexdigest()
+    with ArchiveReader(tmp_path / "a.zip") as reader:
+        assert reader.read("a") == expected
 
 
 def test_same_content_gives_the_same_bytes_however_it_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -104,7 +104,7 @@ class ArchiveWriter:
     def _copy(self, chunks: Iterable[bytes]) -> tuple[str, int, int]:
         """Write ``chunks``: SHA-256 in this thread, CRC and disk in another, since both let the other run."""
         digest, crc, written = hashlib.sha256(), 0, 0
-        for chunk in chunks:
+        for chunk in _gathered(chunks):
             if len(chunk) < _WORTH_A_THREAD:
                 crc = self._write(chunk, crc)
                 digest.update(chunk)
@@ -159,3 +159,18 @@ class ArchiveWriter:
             full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
             hint = "Free space there or choose another place; nothing was left behind." if full else None
             raise HostError(f"cannot write the archive: {error.strerror}", where=str(self.path), hint=hint) from error
+
+
+def _gathered(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Small chunks put together, so that they are worth a thread; copied, since a chunk may be a view of a buffer used again."""
+    parts = bytearray()
+    for chunk in chunks:
+        if parts and (len(chunk) >= _WORTH_A_THREAD or len(parts) >= BLOCK_BYTES):
+            yield bytes(parts)
+            parts.clear()
+        if len(chunk) >= _WORTH_A_THREAD:
+            yield chunk
+        else:
+            parts += chunk
+    if parts:
+        yield bytes(parts)
