@@ -34,7 +34,8 @@ def decisions(outputs: np.ndarray[Any, Any], threshold: float) -> np.ndarray[Any
     flat = outputs.reshape(len(outputs), -1)
     if flat.shape[1] == 1:
         return (flat[:, 0] > threshold).astype(np.int64)
-    return flat.argmax(axis=1).astype(np.int64)
+    largest: np.ndarray[Any, Any] = np.argmax(flat, axis=1)
+    return largest
 
 
 def quality(
@@ -48,7 +49,7 @@ def quality(
     tool: str,
     version: str,
 ) -> Metric:
-    """``accuracy`` of a classifier or ``mean_squared_error`` of a regression on ``targets``, at ``level``."""
+    """``accuracy`` of a classifier, or ``loss`` (mean squared error) of a regression, on ``targets``, at ``level``."""
     import numpy as np
 
     if task == "regression":

@@ -10,6 +10,7 @@ from typing import Any
 from exseos.errors import StageError
 
 _PROBABILITIES = {"sigmoid", "hard_sigmoid"}
+_PASS_THROUGH = {"Dropout", "Flatten", "Identity", "QIdentity", "Quantizer", "Reshape"}
 
 
 def load_model(path: Path) -> Any:
@@ -34,11 +35,10 @@ def decision_threshold(path: Path) -> float:
     """
     with zipfile.ZipFile(path) as archive:
         config = json.loads(archive.read("config.json"))["config"]
-    layers = config["layers"]
-    if "output_layers" in config:
-        last = json.dumps(config["output_layers"])
-        layers = [layer for layer in layers if f'"{layer["config"]["name"]}"' in last]
-    return 0.5 if any(_activation(layer["config"]) in _PROBABILITIES for layer in layers[-1:]) else 0.0
+    for layer in reversed(config["layers"]):
+        if layer["class_name"].rpartition(">")[2] not in _PASS_THROUGH:
+            return 0.5 if _activation(layer["config"]) in _PROBABILITIES else 0.0
+    return 0.0
 
 
 def _activation(config: dict[str, Any]) -> str:

@@ -62,12 +62,13 @@ def _trace(model: Any, hard_dc: int) -> tuple[Any, Any]:
         )
     _check_layers(model)
     try:
-        return trace_model(model, HWConfig(1, -1, -1), {"hard_dc": hard_dc})
+        inputs, outputs = trace_model(model, HWConfig(1, -1, -1), {"hard_dc": hard_dc})
     except (AssertionError, NotImplementedError, ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
         reason = str(error) or "it breaks an assumption of da4ml"
         if "overflow_mode" in traceback.format_exc():
             reason = "its input quantiser does not wrap around (overflow_mode is not WRAP)"
         raise StageError(f"da4ml cannot take the layer {_layer_in(error)}: {reason}", where="synthesize", hint=_ALIEN) from error
+    return inputs, outputs
 
 
 def _check_layers(model: Any) -> None:

@@ -1,0 +1,178 @@
+"""hls4ml projects that are the same bytes in every process, folder and year.
+
+hls4ml stamps a project with a random id, stores the path it writes to and the model itself; here the id comes from
+what is converted, the path is relative, and the model stays out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import traceback
+import types
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from exseos.errors import StageError
+from exseos.worker.softmax import Softmax, softmax_settings
+
+PROJECT = "myproject"
+"""Name of the project's top function, hls4ml's default."""
+FOLDER = "hls4ml"
+_DENSE = ("Dense", "EinsumDense")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The ``convert`` section of a spec, complete."""
+
+    backend: str
+    io_type: str
+    strategy: str
+    precision: str
+    reuse_factor: int
+    part: str | None
+    clock_ns: float
+
+    @staticmethod
+    def of(section: Mapping[str, Any]) -> Settings:
+        """From the section as the host sends it, all defaults filled in."""
+        return Settings(**{name: section[name] for name in Settings.__dataclass_fields__})
+
+
+def write_project(model: Any, settings: Settings, rows: Any, output: Path, stamp: str) -> dict[str, Any]:
+    """Write ``output/hls4ml`` and return what ``convert.json`` says of it.
+
+    ``model`` is a ``keras.Model`` with one input and one output, ``rows`` its training rows [rows, features…] (the
+    range of a softmax's logits is taken from them), ``stamp`` what the project's id derives from. Raises
+    ``StageError`` for what hls4ml cannot convert, naming the layer.
+    """
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        raise StageError(
+            f"the model has {len(model.inputs)} inputs and {len(model.outputs)} outputs",
+            where="convert",
+            hint="One of each can be converted.",
+        )
+    with _explained(settings.backend):
+        config, softmaxes = _configuration(model, settings, rows)
+        # The path that hls4ml writes into the project is the one it is given.
+        with contextlib.chdir(output), _fixed_stamp(stamp):
+            graph = _convert(model, settings, config)
+            graph.write()
+    (output / f"{FOLDER}.tar.gz").unlink(missing_ok=True)
+    return _summary(graph, settings, softmaxes)
+
+
+def _convert(model: Any, settings: Settings, config: dict[str, Any]) -> Any:
+    from hls4ml.converters import convert_from_keras_model
+
+    graph = convert_from_keras_model(
+        model,
+        hls_config=config,
+        backend=settings.backend,
+        output_dir=FOLDER,
+        project_name=PROJECT,
+        io_type=settings.io_type,
+        clock_period=settings.clock_ns,
+        part=settings.part,
+    )
+    graph.config.config.pop("KerasModel", None)
+    return graph
+
+
+def _configuration(model: Any, settings: Settings, rows: Any) -> tuple[dict[str, Any], list[Softmax]]:
+    """hls4ml's configuration of the model and of its layers, and the choices made for softmax layers."""
+    from hls4ml.converters import parse_keras_v3_model
+    from hls4ml.utils import config_from_keras_model
+
+    config = config_from_keras_model(
+        model,
+        granularity="name",
+        backend=settings.backend,
+        default_precision=settings.precision,
+        default_reuse_factor=settings.reuse_factor,
+    )
+    distributed = settings.strategy == "distributed_arithmetic"
+    config["Model"]["Strategy"] = "Latency" if distributed else settings.strategy.capitalize()
+    layers, *_ = parse_keras_v3_model(model)
+    for layer in layers:
+        # On any other layer hls4ml fails or ignores it.
+        if distributed and layer["class_name"] in _DENSE:
+            config["LayerName"][layer["name"]]["Strategy"] = "distributed_arithmetic"
+    softmaxes = softmax_settings(model, layers, rows)
+    for softmax in softmaxes:
+        softmax.apply(config["LayerName"])
+    return config, softmaxes
+
+
+@contextlib.contextmanager
+def _fixed_stamp(stamp: str) -> Iterator[None]:
+    """hls4ml's random ids, drawn from ``stamp`` instead."""
+    from hls4ml.model import graph
+    from hls4ml.model.optimizer.passes import stamp as stamping
+
+    numbers = count()
+    fixed = types.SimpleNamespace(uuid4=lambda: uuid.uuid5(uuid.NAMESPACE_OID, f"{stamp}:{next(numbers)}"))
+    with mock.patch.object(stamping, "uuid", fixed), mock.patch.object(graph, "uuid", fixed):
+        yield
+
+
+@contextlib.contextmanager
+def _explained(backend: str) -> Iterator[None]:
+    """Any failure of hls4ml as a ``StageError`` that names the layer it was at."""
+    try:
+        yield
+    except StageError:
+        raise
+    except Exception as error:
+        # hls4ml raises bare Exception, AssertionError and KeyError for models that it cannot take.
+        layer = _layer_in(error)
+        raise StageError(
+            f"hls4ml cannot convert {layer or 'the model'} for {backend}: {str(error) or type(error).__name__}",
+            where="convert",
+            hint="Replace it by a layer that hls4ml supports for this backend, choose another backend or io_type, or leave out `convert`.",
+        ) from error
+
+
+def _layer_in(error: BaseException) -> str | None:
+    """Name and class of the layer in the innermost frame that knows one."""
+    found = None
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        for local in ("layer", "keras_layer", "node", "operation"):
+            value = frame.f_locals.get(local)
+            name = getattr(value, "name", None)
+            if isinstance(name, str):
+                kind = getattr(value, "class_name", None) or type(value).__name__
+                found = f"the layer {name} ({kind})"
+    return found
+
+
+def _summary(graph: Any, settings: Settings, softmaxes: list[Softmax]) -> dict[str, Any]:
+    from importlib.metadata import version
+
+    return {
+        "hls4ml": version("hls4ml"),
+        "backend": settings.backend,
+        "io_type": settings.io_type,
+        "part": graph.config.get_config_value("Part"),
+        "clock_ns": settings.clock_ns,
+        "strategy": settings.strategy,
+        "project": PROJECT,
+        "input_size": int(graph.get_input_variables()[0].size()),
+        "output_size": int(graph.get_output_variables()[0].size()),
+        "layers": [
+            {
+                "name": layer.name,
+                "class": layer.class_name,
+                "precision": {name: str(kind.precision) for name, kind in sorted(layer.get_layer_precision().items())},
+                "strategy": layer.get_attr("strategy"),
+                "reuse_factor": layer.get_attr("reuse_factor"),
+            }
+            for layer in graph.get_layers()
+        ],
+        "softmax": [softmax.summary() for softmax in softmaxes],
+    }

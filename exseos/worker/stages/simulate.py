@@ -1,0 +1,121 @@
+"""The ``simulate`` stage: the HLS project, compiled with g++ and its bit-accurate types, on rows of the test part.
+
+Parameters: ``{"simulate": {"rows": 2000}}``: the first so many test rows, all if null.
+
+Reads ``convert/hls4ml``, ``convert.json``, ``prepare/x_test.npy``, ``y_test.npy``, ``prepared.json``,
+``train/predictions_test.npy``, ``model.keras``. Writes
+
+    csim_test.npy    the project's outputs, float32 [rows, outputs…]
+    metrics.json     level csim: accuracy, csim_keras_mismatches (rows that differ from Keras bit for bit),
+                     csim_max_difference, csim_decision_agreement (part of the rows with Keras's decision), csim_rows
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from exseos.errors import StageError
+from exseos.metrics import Metric
+from exseos.toolchains.agreement import decisions, largest_difference, mismatches, quality, refuse_constant
+from exseos.toolchains.keras_model import decision_threshold
+from exseos.toolchains.process import SECONDS, run_tool
+from exseos.worker.hls_project import FOLDER
+from exseos.worker.stages.base import Context, Stage
+
+_INCLUDES = {
+    "Vitis": ("firmware/ap_types",),
+    "Vivado": ("firmware/ap_types",),
+    "Quartus": ("firmware/ac_types", "firmware/ap_types"),
+    "Catapult": ("firmware/ac_types/include", "firmware/ac_math/include", "firmware/ac_simutils/include", "firmware/nnet_utils"),
+}
+_DRIVER = Path(__file__).with_name("csim.cc")
+
+
+class Simulate(Stage):
+    """See the module."""
+
+    name = "simulate"
+
+    def run(self, context: Context) -> None:
+        """Raises ``StageError`` if the project does not compile or crashes, or if its outputs ignore the inputs."""
+        import numpy as np
+
+        facts = context.read_json("convert", "convert.json")
+        rows = np.load(context.inputs["prepare"] / "x_test.npy")[: context.parameters["simulate"]["rows"]]
+        keras = np.load(context.inputs["train"] / "predictions_test.npy")[: len(rows)]
+        with TemporaryDirectory() as scratch:
+            folder = Path(scratch) / FOLDER
+            shutil.copytree(context.inputs["convert"] / FOLDER, folder)
+            context.progress("compiling the C simulation", None, None)
+            compile_project(folder, facts)
+            context.progress(f"simulating {len(rows)} rows", None, None)
+            outputs = run_project(folder, facts, rows).reshape(keras.shape)
+        refuse_constant(
+            outputs,
+            keras,
+            where="simulate",
+            hint="The precisions of the HLS project lose the model: see convert.json; give more bits, or end the model in its logits.",
+        )
+        np.save(context.output / "csim_test.npy", outputs)
+        context.write_metrics(_metrics(context, outputs, keras, facts["hls4ml"]))
+
+
+def compile_project(folder: Path, facts: dict[str, Any], *, seconds: float = SECONDS) -> None:
+    """Compile the project in ``folder`` (``facts``: its ``convert.json``) to the program ``csim`` there.
+
+    All names are relative and the folder is the working folder, so no path enters the program. Raises ``StageError``.
+    """
+    backend, project = facts["backend"], facts["project"]
+    if backend not in _INCLUDES:
+        raise StageError(
+            f"a project for {backend} compiles with the vendor's compiler only",
+            where="simulate",
+            hint=f"Leave out `simulate`, or convert for {', '.join(sorted(_INCLUDES))}.",
+        )
+    shutil.copyfile(_DRIVER, folder / "csim.cc")
+    argv = [
+        *("g++", "-std=c++17", "-O1", "-w", "-I."),
+        *(f"-I{include}" for include in _INCLUDES[backend]),
+        '-DWEIGHTS_DIR="firmware/weights"',
+        *(f"-DTOP={project}_float", f"-DINPUT_SIZE={facts['input_size']}", f"-DOUTPUT_SIZE={facts['output_size']}"),
+        *("-o", "csim", "csim.cc", f"{project}_bridge.cpp", f"firmware/{project}.cpp"),
+    ]
+    run_tool(argv, folder, seconds, folder / "g++.log", what="g++ (C simulation)")
+
+
+def run_project(folder: Path, facts: dict[str, Any], rows: Any, *, seconds: float = SECONDS) -> Any:
+    """The outputs of the compiled project on ``rows`` [rows, features…]: float32 [rows, outputs]."""
+    import numpy as np
+
+    rows.astype("<f4").tofile(folder / "rows.in")
+    run_tool(["./csim", "rows.in", "rows.out"], folder, seconds, folder / "csim.log", what="C simulation")
+    outputs = np.fromfile(folder / "rows.out", "<f4")
+    if outputs.size != len(rows) * facts["output_size"]:
+        raise StageError(
+            f"the C simulation gave {outputs.size} numbers for {len(rows)} rows of {facts['output_size']} outputs",
+            where="simulate",
+            hint="The project's input has another size than the prepared rows.",
+        )
+    return outputs.reshape(len(rows), facts["output_size"])
+
+
+def _metrics(context: Context, outputs: Any, keras: Any, version: str) -> list[Metric]:
+    import numpy as np
+
+    threshold = decision_threshold(context.inputs["train"] / "model.keras")
+    task = context.read_json("prepare", "prepared.json")["task"]
+    targets = np.load(context.inputs["prepare"] / "y_test.npy")[: len(outputs)]
+    origin = {"origin": "csim_test.npy", "tool": "hls4ml", "version": version}
+    metrics = [
+        quality(task, outputs, targets, threshold, level="csim", origin="csim_test.npy", tool="hls4ml", version=version),
+        Metric(name="csim_keras_mismatches", value=mismatches(outputs, keras), unit="count", level="csim", **origin),
+        Metric(name="csim_max_difference", value=largest_difference(outputs, keras), unit="1", level="csim", **origin),
+        Metric(name="csim_rows", value=len(outputs), unit="count", level="csim", **origin),
+    ]
+    if task != "regression":
+        agreement = float(np.mean(decisions(outputs, threshold) == decisions(keras, threshold)))
+        metrics.append(Metric(name="csim_decision_agreement", value=agreement, unit="1", level="csim", **origin))
+    return metrics
