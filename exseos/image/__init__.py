@@ -1,0 +1,1 @@
+"""Images: pinned Debian packages and wheels become layers, layers an image with one id, and an image one tar."""

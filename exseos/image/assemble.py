@@ -1,14 +1,16 @@
-"""From pinned packages and wheels to an image: three layers, each made once and then found again by the digests of its inputs."""
+"""From pinned packages and wheels to an image: layers, each made once and then found again by the digests of its inputs."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from exseos.digest import sha256_file, sha256_json
 from exseos.fetch import fetch
+from exseos.image.archive import save_chunks
 from exseos.image.base_layer import fill_base
 from exseos.image.base_lock import base_lock
 from exseos.image.dockerfile import parse_dockerfile
@@ -16,10 +18,13 @@ from exseos.image.image import Image, image_config
 from exseos.image.layer import Layer, LayerStore
 from exseos.image.mirror import package_downloads
 from exseos.image.packages import DebPackage
-from exseos.image.wheel_layer import fill_wheels
+from exseos.image.wheel_layer import fill_wheels, wheel_identity
 from exseos.progress import Progress
 from exseos.resources import resource
+from exseos.store import host_errors
 
+LARGE = 32 << 20
+"""Bytes from which on a wheel file makes a layer of its own."""
 FORMAT = 1
 """Counts changes of the assembler that give other layers from the same inputs."""
 
@@ -30,17 +35,34 @@ def assemble(base: Sequence[DebPackage], wheels: Sequence[Path], exseos_wheel: P
     The packages are fetched; ``wheels`` are files, in any order and of any name. Layers that the cache has are not made again.
     """
     store = LayerStore(cache)
-    makers: list[tuple[str, Callable[[], Layer]]] = [("Debian packages", lambda: base_layer(base, store, progress))]
-    if wheels:
-        makers.append(("Python wheels", lambda: wheel_layer(wheels, store, progress)))
+    makers: list[tuple[str, Callable[[], Layer]]] = [("Debian packages", partial(base_layer, base, store, progress))]
+    makers += [(f"Python wheels {number}", partial(wheel_layer, group, store, progress)) for number, group in enumerate(_groups(wheels), 1)]
     if exseos_wheel is not None:
-        makers.append(("exseos", lambda: wheel_layer([exseos_wheel], store, progress)))
+        makers.append(("exseos", partial(wheel_layer, [exseos_wheel], store, progress)))
     with ThreadPoolExecutor(len(makers)) as pool:
         layers = [job.result() for job in [pool.submit(make) for _, make in makers]]
     file = resource("Dockerfile.base")
     container = parse_dockerfile(file.read_text(encoding="utf-8"), str(file))
     named = [(name, layer.sha256) for (name, _), layer in zip(makers, layers, strict=True)]
     return Image(image_config(container, named), tuple(layers), cache)
+
+
+def base_context(folder: Path, cache: Path, progress: Progress) -> Path:
+    """Write ``rootfs.tar``, all that ``Dockerfile.base`` needs beside it to be built: the base layer of ``base.lock``."""
+    layer = base_layer(base_lock().packages, LayerStore(cache), progress)
+    final = folder / "rootfs.tar"
+    with host_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    save_chunks(layer.tar(), final)
+    return final
+
+
+def _groups(wheels: Sequence[Path]) -> list[list[Path]]:
+    """The wheels of each layer: a large one has its own, which is made beside the others and outlives a change of them."""
+    named = [path for _, path in sorted((wheel_identity(path), path) for path in wheels)]
+    large = [path for path in named if path.stat().st_size >= LARGE]
+    small = [path for path in named if path not in large]
+    return [[path] for path in large] + ([small] if small else [])
 
 
 def base_layer(packages: Sequence[DebPackage], store: LayerStore, progress: Progress) -> Layer:

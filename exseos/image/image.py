@@ -140,7 +140,7 @@ class Image:
 
 def _overlay(tree: Path, root: Path) -> None:
     """Add ``tree`` to ``root``; what is there already and is no folder is replaced."""
-    folders = []
+    folders = [(os.fspath(root), 0o755)]
     for entry, path in walk(tree):
         target = f"{root}/{entry.path}"
         if entry.kind == "folder":

@@ -16,6 +16,7 @@ from exseos.image.tar import MTIME
 from exseos.progress import Progress
 
 THREADS = min(8, os.cpu_count() or 1)
+_MAX_PATH = 1024
 
 
 class PartTree:
@@ -30,17 +31,14 @@ class PartTree:
         """Make the folder ``path`` and those above it."""
         if path in self._folders:
             return
-        parent, _, last = path.rpartition("/")
-        if last in ("", ".", "..") or "\0" in path:
-            raise self._wrong(path, "has an unsafe path")
-        self.folder(parent)
+        self._parent(path)
         try:
             os.mkdir(self._at(path), 0o755)
         except FileExistsError as error:
             raise self._wrong(path, "is a file or link and a folder as well") from error
         self._folders.add(path)
 
-    def file(self, path: str, chunks: Iterable[bytes], executable: bool) -> None:
+    def file(self, path: str, chunks: Iterable[bytes | memoryview], executable: bool) -> None:
         """Write a file with its final mode and time, whatever the umask."""
         handle = self._create(path)
         try:
@@ -80,7 +78,7 @@ class PartTree:
 
     def _parent(self, path: str) -> None:
         parent, _, last = path.rpartition("/")
-        if last in ("", ".", "..") or "\0" in path:
+        if last in ("", ".", "..") or "\0" in path or len(path) > _MAX_PATH:
             raise self._wrong(path, "has an unsafe path")
         self.folder(parent)
 

@@ -213,8 +213,8 @@ def read_header(cursor: Cursor) -> TarEntry | None:
         main = raw
         if raw[156:157] == b"x":
             size = int(raw[124:135], 8)
-            if size > _MAX_PAX:
-                raise ValueError("pax header too large")
+            if not 0 < size <= _MAX_PAX:
+                raise ValueError(f"a pax header of {size} bytes")
             text = cursor.take(size + len(padding(size)))
             records = _parse_records(text[:size])
             main = cursor.take(BLOCK)
@@ -243,5 +243,7 @@ def _parse_block(block: bytes, records: dict[str, str]) -> TarEntry:
     kind = _KINDS[block[156:157]]
     name = records.get("path", block[0:100].rstrip(b"\0").decode("ascii"))
     target = records.get("linkpath", block[157:257].rstrip(b"\0").decode("ascii"))
-    size = int(records["size"]) if "size" in records else int(block[124:135], 8)
+    size = int(records.get("size", block[124:135].decode("ascii")), 10 if "size" in records else 8)
+    if size < 0 or (size and kind != "file") or (kind == "link") != bool(target):
+        raise ValueError(f"a {kind} of {size} bytes with target {target!r}")
     return TarEntry(name.removesuffix("/") if kind == "folder" else name, kind, size, block[100:107] == b"0000755", target)

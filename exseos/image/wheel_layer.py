@@ -10,7 +10,8 @@ import hashlib
 import posixpath
 import re
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from installer import install
 from installer.destinations import WheelDestination
 from installer.exceptions import InstallerError
-from installer.records import Hash, RecordEntry
+from installer.records import Hash, RecordEntry, parse_record_file
 from installer.scripts import Script
 from installer.sources import WheelFile, WheelSource
 from installer.utils import Scheme, construct_record_file, fix_shebang
@@ -78,22 +79,32 @@ class _Wheel(WheelFile):
         self._zipfile = archive
         WheelSource.__init__(self, *_identity(archive))
 
+    def records(self) -> dict[str, RecordEntry]:
+        """Member of the archive → its line of RECORD, where that gives size and digest."""
+        lines = parse_record_file(self.read_dist_info("RECORD").splitlines())
+        entries = [RecordEntry.from_elements(*line) for line in lines]
+        return {entry.path: entry for entry in entries if entry.hash_ is not None and entry.size is not None}
+
 
 def _install(path: Path, root: Path) -> None:
     with _opened(path) as archive:
         wheel = _Wheel(archive)
         name = f"{wheel.distribution} {wheel.version}"
         try:
-            install(wheel, _TreeDestination(PartTree(root, name)), {"INSTALLER": b"exseos\n"})
+            install(wheel, _TreeDestination(PartTree(root, name), wheel.records()), {"INSTALLER": b"exseos\n"})
         except (InstallerError, zipfile.BadZipFile, ValueError, KeyError, AssertionError) as error:
             raise ExseosError(f"the wheel cannot be installed: {error}", where=name, hint="Choose another version of it.") from error
 
 
 class _TreeDestination(WheelDestination):
-    """Writes a wheel's files into a ``PartTree``."""
+    """Writes a wheel's files into a ``PartTree``.
 
-    def __init__(self, part: PartTree) -> None:
+    ``records`` saves hashing again what the wheel has a digest of: the wheel as a whole was checked, and the zip has checksums.
+    """
+
+    def __init__(self, part: PartTree, records: Mapping[str, RecordEntry]) -> None:
         self._part = part
+        self._records = records
 
     def write_script(self, name: str, module: str, attr: str, section: ScriptSection) -> RecordEntry:
         file, data = Script(name, module, attr, section).generate(INTERPRETER, "posix")
@@ -104,7 +115,11 @@ class _TreeDestination(WheelDestination):
         if scheme == "scripts":
             with fix_shebang(stream, INTERPRETER) as fixed:
                 return self._write(scheme, name, _chunks(fixed), executable=True)
-        return self._write(scheme, name, _chunks(stream), is_executable)
+        known = self._records.get(getattr(stream, "name", ""))
+        if known is None:
+            return self._write(scheme, name, _chunks(stream), is_executable)
+        self._part.file(f"{_SCHEMES[scheme]}/{name}", _chunks(stream), is_executable)
+        return RecordEntry(name, known.hash_, known.size)
 
     def finalize_installation(self, scheme: Scheme, record_file_path: str, records: Iterable[tuple[Scheme, RecordEntry]]) -> None:
         def prefix(other: Scheme) -> str | None:
@@ -129,7 +144,6 @@ class _TreeDestination(WheelDestination):
 
 def _base64(digest: bytes) -> str:
     """As a RECORD writes a digest."""
-    from base64 import urlsafe_b64encode
 
     return urlsafe_b64encode(digest).decode("ascii").rstrip("=")
 

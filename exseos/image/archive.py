@@ -1,0 +1,172 @@
+"""``image.tar``: writing it, and taking one from somebody else.
+
+Every byte of an archive follows from the image's configuration and its layers, so a reader recomputes what it finds: the order and
+headers of entries, the index, both manifests, the digest of each layer, and within a layer each header. Nothing in it is believed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+
+from exseos.digest import canonical_json, sha256_bytes
+from exseos.errors import CapsuleError
+from exseos.image.image import Image, blob, small_files
+from exseos.image.layer import Layer, LayerStore, checked, scratch, settle
+from exseos.image.parts import PartTree
+from exseos.image.tar import CHUNK, Cursor, TarEntry, header, padding, read_header
+from exseos.store import host_errors
+
+_MAX_JSON = 1 << 20
+_HINT = "The archive is damaged or not from exseos: get the capsule again from its author."
+
+
+class Hash(Protocol):
+    """What hashlib's objects and ``BackgroundHash`` have in common."""
+
+    def update(self, data: bytes, /) -> None:
+        """Hash more bytes."""
+
+
+def save(image: Image, path: Path) -> None:
+    """Write ``image.tar``; ``path`` appears whole or not at all."""
+    save_chunks(image.archive(), path)
+
+
+def save_chunks(chunks: Iterable[bytes], path: Path) -> None:
+    """Write ``chunks`` to a file that appears whole or not at all."""
+    half = path.with_name(f".{path.name}.{os.getpid()}.part")
+    with host_errors(path):
+        try:
+            with half.open("wb") as stream:
+                stream.writelines(chunks)
+            half.replace(path)
+        finally:
+            half.unlink(missing_ok=True)
+
+
+def check_archive(stream: BinaryIO, whole: Hash | None = None) -> str:
+    """The id of the image in ``stream``, read once in constant memory; nothing is written.
+
+    Each byte of a layer is hashed once, beside the reading; ``whole``, if given, is fed every byte too, so that a caller has the
+    digest of the file from the same pass. Raises ``CapsuleError`` or ``DigestMismatch`` for anything that is not canonical.
+    """
+    reader = _Reader(stream, whole)
+    for sha256, chunks in reader.layers():
+        for _, content in _entries(chunks, sha256):
+            for _ in content:
+                pass
+    return reader.id
+
+
+def read_archive(source: BinaryIO | Path, cache: Path) -> Image:
+    """The image in ``source``, its layers unpacked into ``cache``; a layer appears there only when all of it was found right.
+
+    Raises as ``check_archive`` does. An archive cannot write outside of its own folders, whatever it holds.
+    """
+    if isinstance(source, Path):
+        with host_errors(source), source.open("rb") as stream:
+            return read_archive(stream, cache)
+    store = LayerStore(cache)
+    reader = _Reader(source, None)
+    layers: dict[str, Layer] = {}
+    for sha256, chunks in reader.layers():
+        layers[sha256] = _keep(store, sha256, reader.sizes[sha256], chunks)
+    return Image(reader.config, tuple(layers[sha256] for sha256 in reader.order), cache)
+
+
+def _keep(store: LayerStore, sha256: str, size: int, chunks: Iterator[memoryview]) -> Layer:
+    if store.tree(sha256).is_dir():
+        for _ in checked(chunks, sha256, blob(sha256)):
+            pass
+        return Layer(sha256, size, store.tree(sha256))
+    with scratch(store.cache) as folder:
+        tree = folder / "tree"
+        tree.mkdir()
+        part = PartTree(tree, blob(sha256))
+        for entry, content in _entries(chunks, sha256):
+            if entry.kind == "folder":
+                part.folder(entry.path)
+            elif entry.kind == "link":
+                part.link(entry.path, entry.target)
+            else:
+                part.file(entry.path, content, entry.executable)
+        settle(tree)
+        return store.keep(tree, sha256, size)
+
+
+def _entries(chunks: Iterator[memoryview], sha256: str) -> Iterator[tuple[TarEntry, Iterator[memoryview]]]:
+    """The entries of a layer's canonical tar with their content; raises at the end if the layer has another digest."""
+    cursor = Cursor(checked(chunks, sha256, blob(sha256)), blob(sha256))
+    folders: set[str] = set()
+    last: tuple[bytes, ...] = ()
+    while (entry := read_header(cursor)) is not None:
+        parts = tuple(part.encode() for part in entry.path.split("/"))
+        bad = any(part in (b"", b".", b"..") or part.startswith(b".wh.") or b"\0" in part for part in parts)
+        if bad or (len(parts) > 1 and entry.path.rpartition("/")[0] not in folders):
+            raise CapsuleError(f"{entry.path!r} is unsafe or outside of the folders before it", where=cursor.where, hint=_HINT)
+        if parts <= last:
+            raise CapsuleError(f"{entry.path!r} is out of order or comes twice", where=cursor.where, hint=_HINT)
+        last = parts
+        if entry.kind == "folder":
+            folders.add(entry.path)
+        yield entry, cursor.spans(entry.size)
+        cursor.zeros(len(padding(entry.size)))
+    cursor.end()
+
+
+class _Reader:
+    """The outer tar: small files first, all of them recomputed from configuration and sizes, then the layers."""
+
+    def __init__(self, stream: BinaryIO, whole: Hash | None) -> None:
+        self._cursor = Cursor(_chunks(stream, whole), "image.tar")
+        found: dict[str, bytes] = {}
+        names = ("oci-layout", "index.json", "manifest.json", None, None)
+        for expected in names:
+            entry = read_header(self._cursor)
+            if entry is None or entry.kind != "file" or entry.size > _MAX_JSON or expected not in (None, entry.path) or entry.path in found:
+                raise CapsuleError("does not begin as an image archive does", where="image.tar", hint=_HINT)
+            found[entry.path] = self._cursor.take(entry.size)
+            self._cursor.zeros(len(padding(entry.size)))
+        config, manifest = list(found.values())[3:]
+        with _understood():
+            self.config: dict[str, Any] = json.loads(config)
+            self.order = [str(one).removeprefix("sha256:") for one in self.config["rootfs"]["diff_ids"]]
+            sizes = [int(one["size"]) for one in json.loads(manifest)["layers"]]
+            self.sizes = dict(zip(self.order, sizes, strict=True))
+            dict(pair.split("=", 1) for pair in self.config["config"]["Env"])
+            expected_files = small_files(config, list(zip(self.order, sizes, strict=True)))
+            if canonical_json(self.config) != config or list(found.items()) != expected_files:
+                raise ValueError("its index and manifests do not follow from its configuration")
+        self.id = f"sha256:{sha256_bytes(config)}"
+
+    def layers(self) -> Iterator[tuple[str, Iterator[memoryview]]]:
+        """Digest and bytes of each layer; the bytes must be read to their end before the next."""
+        for sha256, size in self.sizes.items():
+            entry = read_header(self._cursor)
+            if entry is None or header(entry) != header(TarEntry(blob(sha256), "file", size)):
+                raise CapsuleError(f"layer {sha256} is missing or out of order", where="image.tar", hint=_HINT)
+            yield sha256, self._cursor.spans(size)
+            self._cursor.zeros(len(padding(size)))
+        if read_header(self._cursor) is not None:
+            raise CapsuleError("more entries than the image has", where="image.tar", hint=_HINT)
+        self._cursor.end()
+
+
+@contextmanager
+def _understood() -> Iterator[None]:
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise CapsuleError(f"not an image archive: {error}", where="image.tar", hint=_HINT) from error
+
+
+def _chunks(stream: BinaryIO, whole: Hash | None) -> Iterator[bytes]:
+    while chunk := stream.read(CHUNK):
+        if whole is not None:
+            whole.update(chunk)
+        yield chunk
