@@ -145,7 +145,7 @@ class _Verification:
             self.texts[member.name] = b"".join(kept)
 
     def _read_image(self) -> None:
-        from exseos.image import check_archive  # here, since only a capsule with an image needs that room
+        from exseos.image.archive import check_archive  # here, since only a capsule with an image needs that room
 
         with stream_of(self._counted(IMAGE)) as stream:
             self.image_id = check_archive(stream)

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
 from exseos.archive import ArchiveWriter
 from exseos.capsule.index import (
     IMAGE_CONFIG,
@@ -27,6 +29,10 @@ from exseos.capsule.index import (
 )
 from exseos.capsule.readme import render
 from exseos.digest import canonical_json, sha256_bytes
+from exseos.image.dockerfile import ContainerConfig
+from exseos.image.image import Image, image_config
+from exseos.image.layer import Layer
+from exseos.image.tar import tree_tar
 from exseos.lock import DataPin, ExseosPin, Lock, WheelPin
 from exseos.manifest import Entry, Manifest
 from exseos.metrics import Metric
@@ -149,6 +155,27 @@ class Sample:
         )
 
 
+def tiny_image(folder: Path) -> Image:
+    """A canonical image of one small layer."""
+    tree = folder / "tree"
+    for name, data in {"bin/tool": b"#!/bin/sh\n", "etc/name": b"tiny\n", f"usr/{'long/' * 30}file": b"x" * 1500}.items():
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).write_bytes(data)
+    (tree / "bin" / "link").symlink_to("tool")
+    tar = b"".join(tree_tar(tree))
+    layer = Layer(sha256_bytes(tar), len(tar), tree)
+    config = image_config(ContainerConfig(environment={"PATH": "/bin"}), [("tiny", layer.sha256)])
+    return Image(config, (layer,), folder)
+
+
+def with_image(folder: Path) -> Entries:
+    """The sample's entries, with a real image."""
+    image = tiny_image(folder)
+    sample = Sample(image_config=image.config_bytes)
+    sample.files["image.tar"] = b"".join(image.archive())
+    return sample.entries()
+
+
 def complete(entries: Entries, index: Index) -> Entries:
     """``entries`` with the lists, the index (under its right id) and the README that belong to them."""
     manifest = _listed({name: data for name, data in entries.items() if is_exact(name)})
@@ -177,8 +204,6 @@ def opened(data: bytes) -> io.BytesIO:
 
 def read_metrics(data: bytes) -> list[Metric]:
     """The metrics of a ``metrics.json``."""
-    from pydantic import TypeAdapter
-
     return TypeAdapter(list[Metric]).validate_json(data)
 
 
