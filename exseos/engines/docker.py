@@ -164,7 +164,7 @@ def _host_config(api: APIClient, mounts: Sequence[Mount], limits: Limits, uid: i
     )
 
 
-def _addresses() -> Iterator[str]:
+def addresses() -> Iterator[str]:
     """Where a daemon may listen, the user's own word first."""
     if named := os.environ.get("DOCKER_HOST"):
         yield named
@@ -182,7 +182,7 @@ def connect(timeout: float) -> APIClient:
     from docker.errors import TLSParameterError
     from docker.utils import kwargs_from_env
 
-    address = next(_addresses(), None)
+    address = next(addresses(), None)
     if address is None:
         socket = Path("/var/run/docker.sock")
         if socket.exists():

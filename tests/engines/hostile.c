@@ -115,7 +115,7 @@ static int eat(char **argument) { /* MiB, "private" or "shared", number of proce
         char *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, kind | MAP_ANONYMOUS, -1, 0);
         if (memory == MAP_FAILED) _exit(1);
         memset(memory, 1, size);
-        sleep(2); /* all of them at once */
+        sleep(1); /* all of them at once */
         _exit(0);
     }
     int status, failed = 0;

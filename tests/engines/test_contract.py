@@ -8,8 +8,6 @@ import pty
 import secrets
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -107,15 +105,25 @@ def test_container_outlives_the_thread_that_started_it(engine: Engine, image: Fo
 @pytest.mark.parametrize("ignores_end_of_input", [False, True])
 def test_killed_host_leaves_no_container(engine: Engine, image: FolderImage, tmp_path: Path, ignores_end_of_input: bool) -> None:
     argv = ["hostile", "stubborn", "/out/beat"] if ignores_end_of_input else ["hostile", "cat"]
-    script = Path(__file__).with_name("doomed_host.py")
-    with subprocess.Popen([sys.executable, script, engine.name, image.rootfs(), tmp_path, *argv], stdout=subprocess.PIPE) as host:
-        assert host.stdout is not None
-        label = host.stdout.readline().decode().strip()
-        assert label == str(host.pid)
-        host.kill()
+    read, write = os.pipe()
+    host = os.fork()
+    if host == 0:
+        try:
+            engine.start(image, Command(argv), [Mount(tmp_path, "/out", writable=True)], SMALL)
+            os.write(write, b"started")
+            time.sleep(60)
+        finally:
+            os._exit(1)
+    os.close(write)
+    with os.fdopen(read, "rb", buffering=0) as pipe:
+        assert pipe.read(7) == b"started"
+    time.sleep(0.2)
+    os.kill(host, signal.SIGKILL)
+    os.waitpid(host, 0)
     if engine.name == "docker":
-        assert_no_container(label)
+        assert_no_container(str(host))
     assert_still(tmp_path / "beat")
+    assert (tmp_path / "beat").exists() == ignores_end_of_input
 
 
 def test_no_network(engine: Engine, image: FolderImage) -> None:
