@@ -11,9 +11,12 @@ from exseos.errors import ExseosError
 from exseos.formats.base import find as find_format
 from exseos.spec import Check
 from exseos.spec.models import Experiment
-from exseos.spec.problems import Problem, explain, nearest
+from exseos.spec.problems import Problem, explain, unknown
 from exseos.toolchains import base as toolchains
-from exseos.worker.steps.base import find as find_step
+from exseos.worker.steps.base import parse as parse_step
+
+_TAKEN = ("spec.yaml", "spec.lock", "parent.json", "capsule")
+"""Names that a capsule, unpacked, has for itself."""
 
 
 def check_experiment(folder: Path) -> Check:
@@ -26,37 +29,54 @@ def check_experiment(folder: Path) -> Check:
 
 
 def _files(experiment: Experiment, folder: Path) -> list[Problem]:
-    problems = [
-        Problem(("files", index), f"there is no file {name!r} beside the spec")
-        for index, name in enumerate(experiment.files)
-        if not (folder / name).is_file()
-    ]
-    calls: list[tuple[tuple[str | int, ...], str]] = [(("model", "call"), experiment.model.call)]
-    calls += [
-        (("prepare", index, "call"), step["call"])
+    named: list[tuple[tuple[str | int, ...], str]] = [(("files", index), name) for index, name in enumerate(experiment.files)]
+    named.append((("model", "call"), experiment.model.call.partition(":")[0]))
+    named += [
+        (("prepare", index, "call"), step["call"].partition(":")[0])
         for index, step in enumerate(experiment.prepare)
         if isinstance(step, dict) and "call" in step
     ]
-    for path, call in calls:
-        name = call.partition(":")[0]
-        if not (folder / name).is_file():
-            problems.append(Problem(path, f"there is no file {name!r} beside the spec"))
-    for name in experiment.user_files:
-        if (folder / name).is_symlink() or not (folder / name).resolve().is_relative_to(folder.resolve()):
-            problems.append(Problem(("files",), f"{name!r} is a link or leads out of the spec's folder"))
+    problems = [Problem(path, what) for path, name in named if (what := _user_file(folder, name))]
     for name, source in experiment.data.items():
-        if source.path is not None and not (folder / Path(source.path).expanduser()).is_file():
-            problems.append(Problem(("data", name, "path"), f"there is no file {source.path!r}"))
+        if source.path is not None and (what := _data_file(folder, source.path)):
+            problems.append(Problem(("data", name, "path"), what))
     return problems
+
+
+def _user_file(folder: Path, name: str) -> str:
+    """What is wrong with the user's file ``name``; empty if nothing is."""
+    if name.split("/")[0] in _TAKEN:
+        return f"the name {name!r} is taken in a capsule; rename the file"
+    path = folder / name
+    if path.is_dir():
+        return f"{name!r} is a folder; name each file"
+    if not path.is_file():
+        return f"there is no file {name!r} beside the spec"
+    if path.is_symlink() or not path.resolve().is_relative_to(folder.resolve()):
+        return f"{name!r} is a link or leads out of the spec's folder; copy the file here"
+    return ""
+
+
+def _data_file(folder: Path, name: str) -> str:
+    try:
+        path = folder / Path(name).expanduser()
+    except RuntimeError:
+        return f"there is no such user in {name!r}"
+    if path.is_file():
+        return ""
+    return f"{name!r} is a folder; name one file" if path.is_dir() else f"there is no file {name!r}"
 
 
 def _steps(experiment: Experiment) -> list[Problem]:
     problems = []
-    for index, step in enumerate(experiment.prepare):
+    for index, entry in enumerate(experiment.prepare):
+        place = ("prepare", index)
         try:
-            find_step(step)
+            step, options = parse_step(entry)
         except ExseosError as error:
-            problems.append(Problem(("prepare", index), f"{error.what}; {error.hint}" if error.hint else error.what))
+            problems.append(Problem(place, f"{error.what}; {error.hint}" if error.hint else error.what))
+        else:
+            problems += _section(step.options, options, place if step.name == "call" else (*place, step.name))
     return problems
 
 
@@ -72,8 +92,7 @@ def _toolchain(experiment: Experiment) -> list[Problem]:
         return []
     name = experiment.synthesize.toolchain
     if name not in toolchains.names():
-        known = toolchains.names()
-        return [Problem(("synthesize", "toolchain"), f"unknown toolchain {name!r}{nearest(name, known)} Known: {', '.join(known)}.")]
+        return [Problem(("synthesize", "toolchain"), unknown(name, f"toolchain {name!r}", toolchains.names(), "Known"))]
     tool = toolchains.find(name)
     problems = _section(tool.synthesize_parameters, experiment.synthesize.model_dump(mode="json"), ("synthesize",))
     if experiment.implement is not None:
@@ -83,7 +102,7 @@ def _toolchain(experiment: Experiment) -> list[Problem]:
 
 def _section(model: type[BaseModel], value: dict[str, Any], path: tuple[str | int, ...]) -> list[Problem]:
     try:
-        model.model_validate(value)
+        model.model_validate(value, strict=True)
     except ValidationError as error:
-        return [explain(detail, model, path) for detail in error.errors()]
+        return explain(error, model, value, path)
     return []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
@@ -14,8 +13,12 @@ from pydantic import TypeAdapter, ValidationError
 from exseos.errors import UsageError
 from exseos.spec.models import Experiment
 from exseos.spec.problems import Problem, SpecError, explain
-from exseos.spec.search import Choice, Range, Search, find_searches, replaced
+from exseos.spec.rules import contradictions, unusable
+from exseos.spec.schema import json_schema
+from exseos.spec.search import Choice, Range, Search, find_searches, is_fixed, replaced
 from exseos.spec.yaml12 import Document, Path, load
+
+__all__ = ["Check", "Problem", "Spec", "SpecError", "json_schema", "read_spec"]
 
 MAX_BYTES = 1 << 20
 _SEARCH: TypeAdapter[Range | Choice] = TypeAdapter(Search)
@@ -55,14 +58,17 @@ def read_spec(path: FilePath, check: Check = lambda experiment: []) -> Spec:
     problems: list[Problem] = []
     searches: dict[Path, Range | Choice] = {}
     for place, raw in find_searches(document.value).items():
+        if is_fixed(place):
+            problems.append(Problem(place, "cannot be searched: it is the same in every trial"))
         try:
             searches[place] = _SEARCH.validate_python(raw)
         except ValidationError as error:
-            problems += [explain(detail, Range, place) for detail in error.errors()]
-    if problems:
-        raise SpecError(document, path.name, problems)
-    for values in _representatives(searches):
-        problems += _problems(replaced(document.value, values), check)
+            problems += explain(error, Choice if raw.get("search") == "choice" else Range, raw, place)
+    if not problems:
+        for values in _representatives(searches):
+            problems += _problems(replaced(document.value, values), check)
+    told = {problem.path for problem in problems}
+    problems += [problem for problem in unusable(document.value) if problem.path not in told]
     if problems:
         raise SpecError(document, path.name, problems)
     return Spec(path, document, searches)
@@ -99,13 +105,5 @@ def _problems(value: dict[str, Any], check: Check) -> list[Problem]:
     try:
         experiment = Experiment.model_validate(value)
     except ValidationError as error:
-        return [explain(detail, Experiment) for detail in error.errors()]
-    return check(experiment)
-
-
-def json_schema() -> str:
-    """The JSON Schema of a spec, for editors. Any value may also be a search."""
-    schema = Experiment.model_json_schema()
-    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-    schema["title"] = "ExSeOS-HLS experiment"
-    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+        return explain(error, Experiment, value)
+    return [*contradictions(experiment), *check(experiment)]

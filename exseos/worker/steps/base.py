@@ -97,31 +97,41 @@ def names() -> list[str]:
     return sorted(module.name for module in pkgutil.iter_modules(package.__path__) if module.name not in ("base", "call"))
 
 
-def find(entry: str | Mapping[str, Any]) -> tuple[Step, StepOptions]:
-    """The step and options that an entry of ``prepare:`` means.
+def parse(entry: str | Mapping[str, Any]) -> tuple[Step, dict[str, Any]]:
+    """The step that an entry of ``prepare:`` means, and its options as they are written.
 
     Entries are ``standardize``, ``{standardize: {columns: […]}}`` or ``{call: file.py:function, …parameters}``.
     """
+    options: Any
     if isinstance(entry, str):
         name, options = entry, {}
     elif "call" in entry:
         name, options = "call", {"call": entry["call"], "parameters": {key: value for key, value in entry.items() if key != "call"}}
     elif len(entry) == 1:
-        ((name, given),) = entry.items()
-        options = dict(given or {})
+        ((name, options),) = entry.items()
     else:
         raise StageError(f"not a prepare step: {dict(entry)}", where="prepare", hint=f"Steps are {', '.join(names())} and call.")
     if name != "call" and name not in names():
         raise StageError(f"there is no prepare step {name!r}", where="prepare", hint=suggestion(name, [*names(), "call"]))
+    if not isinstance(options, Mapping | None):
+        raise StageError(
+            f"the options of {name} must be a mapping of keys to values", where="prepare", hint=f"Write '{name}' alone for none."
+        )
     step = importlib.import_module(f"exseos.worker.steps.{name}").STEP
     if not isinstance(step, Step):
         raise TypeError(f"exseos.worker.steps.{name}.STEP is not a Step")
+    return step, dict(options or {})
+
+
+def find(entry: str | Mapping[str, Any]) -> tuple[Step, StepOptions]:
+    """As ``parse``, the options checked."""
+    step, options = parse(entry)
     try:
         return step, step.options.model_validate(options)
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
         raise StageError(
-            f"the options of {name} are wrong: {problems}",
+            f"the options of {step.name} are wrong: {problems}",
             where="prepare",
             hint=f"It takes: {', '.join(step.options.model_fields) or 'none'}.",
         ) from None
