@@ -101,7 +101,7 @@ def _unpack(deb: Path, name: str, root: Path) -> None:
         with deb.open("rb") as stream, tarfile.open(fileobj=_data(stream), mode="r|", bufsize=CHUNK) as tar:
             for member in tar:
                 path = _place(member.name)
-                if path and not _excluded(path):
+                if path and not _excluded(path, member.issym()):
                     _add(part, tar, member, path)
     except (tarfile.TarError, lzma.LZMAError, EOFError, ValueError) as error:
         raise ExseosError(
@@ -133,9 +133,10 @@ def _place(name: str) -> str:
     return f"{MERGED[first]}{slash}{rest}" if first in MERGED else path
 
 
-def _excluded(path: str) -> bool:
+def _excluded(path: str, is_link: bool) -> bool:
     if path.startswith("usr/share/doc/"):
-        return path.count("/") > 3 or not path.endswith("/copyright")
+        of_package = path.split("/")[4:]  # a link in place of a package's folder leads to the folder that has the licence
+        return not (of_package == ["copyright"] or (is_link and not of_package))
     return f"{path}/".startswith(EXCLUDED)
 
 

@@ -246,4 +246,5 @@ def _parse_block(block: bytes, records: dict[str, str]) -> TarEntry:
     size = int(records.get("size", block[124:135].decode("ascii")), 10 if "size" in records else 8)
     if size < 0 or (size and kind != "file") or (kind == "link") != bool(target):
         raise ValueError(f"a {kind} of {size} bytes with target {target!r}")
-    return TarEntry(name.removesuffix("/") if kind == "folder" else name, kind, size, block[100:107] == b"0000755", target)
+    executable = kind == "file" and block[100:107] == b"0000755"
+    return TarEntry(name.removesuffix("/") if kind == "folder" else name, kind, size, executable, target)
