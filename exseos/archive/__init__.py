@@ -4,8 +4,8 @@ The format is a subset of PKWARE's APPNOTE 6.3.10. Every entry is stored, so a b
 which a digest covers, or part of a record that can be written again from the names, sizes and CRCs alone.
 """
 
-from exseos.archive.reader import ArchiveReader, stream_of
+from exseos.archive.reader import ArchiveReader, ChunkStream
 from exseos.archive.writer import ArchiveWriter
 from exseos.archive.zip_format import Member
 
-__all__ = ["ArchiveReader", "ArchiveWriter", "Member", "stream_of"]
+__all__ = ["ArchiveReader", "ArchiveWriter", "ChunkStream", "Member"]

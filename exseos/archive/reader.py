@@ -111,7 +111,7 @@ class ArchiveReader:
 
     def open(self, name: str) -> BinaryIO:
         """The content as a stream to be read once, front to back; reading to the end checks the CRC."""
-        return stream_of(self.chunks(name))
+        return io.BufferedReader(ChunkStream(self.chunks(name)), BLOCK_BYTES)
 
     def check_structure(self) -> None:
         """Compare every local header with the central directory; raises ``CapsuleError`` at the first that differs."""
@@ -186,31 +186,38 @@ class ArchiveReader:
         return count, size, offset
 
 
-def stream_of(chunks: Iterator[bytes]) -> BinaryIO:
-    """``chunks`` as a buffered stream, to be read once."""
-    return io.BufferedReader(_Stream(chunks), BLOCK_BYTES)
-
-
-class _Stream(io.RawIOBase):
-    """Chunks as a raw stream."""
+class ChunkStream(io.RawIOBase):
+    """Chunks as a raw stream, to be read once: ``read`` may give fewer bytes than asked for, and then gives a whole chunk uncopied."""
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
         self._chunks = chunks
         self._rest = memoryview(b"")
 
     def readable(self) -> bool:
+        """Always."""
         return True
 
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        while not self._rest:
-            chunk = next(self._chunks, None)
-            if chunk is None:
-                return 0
+    def read(self, size: int | None = -1, /) -> bytes:
+        """At most ``size`` bytes; nothing at the end. Without ``size``: all the rest."""
+        if size is None or size < 0:
+            return self.readall()
+        if not self._rest:
+            chunk = self._next()
+            if len(chunk) <= size:
+                return chunk
             self._rest = memoryview(chunk)
-        size = min(len(buffer), len(self._rest))
-        buffer[:size] = self._rest[:size]
-        self._rest = self._rest[size:]
-        return size
+        piece, self._rest = self._rest[:size], self._rest[size:]
+        return bytes(piece)
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        """Fill ``buffer`` as far as the chunk at hand goes."""
+        piece = self.read(len(buffer))
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+    def _next(self) -> bytes:
+        """The next chunk that is not empty; empty at the end."""
+        return next((chunk for chunk in self._chunks if chunk), b"")
 
 
 def _opened(source: Path | str | BinaryIO) -> tuple[BinaryIO, bool]:

@@ -7,11 +7,11 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from pydantic import TypeAdapter, ValidationError
 
-from exseos.archive import ArchiveReader, Member, stream_of
+from exseos.archive import ArchiveReader, ChunkStream, Member
 from exseos.capsule.index import (
     IMAGE,
     IMAGE_CONFIG,
@@ -39,6 +39,7 @@ from exseos.progress import Progress, Quiet
 METRICS_FILE = "metrics.json"
 _KEPT = frozenset({INDEX, README, MANIFEST, SEAL, LOCK})
 _METRICS_LIMIT_BYTES = 4 << 20
+_METRICS = TypeAdapter(list[Metric])
 
 
 @dataclass(frozen=True, order=True)
@@ -147,10 +148,10 @@ class _Verification:
     def _read_image(self) -> None:
         from exseos.image.archive import check_archive  # here, since only a capsule with an image needs that room
 
-        with stream_of(self._counted(IMAGE)) as stream:
-            self.image_id = check_archive(stream)
-            if stream.read(1):
-                raise CapsuleError("bytes stand behind the end of the image")
+        stream = ChunkStream(self._counted(IMAGE))
+        self.image_id = check_archive(cast(BinaryIO, stream))
+        if stream.read(1):
+            raise CapsuleError("bytes stand behind the end of the image")
 
     def _counted(self, name: str) -> Iterator[bytes]:
         for block in self.reader.chunks(name):
@@ -258,7 +259,7 @@ class _Verification:
         listed = [metric for metric in index.metrics if (metric.trial, metric.stage) == (record.trial, record.stage)]
         data = self.texts.get(f"{record.location}/{METRICS_FILE}", b"[]")
         try:
-            own = TypeAdapter(list[Metric]).validate_json(data)
+            own = _METRICS.validate_json(data)
         except ValidationError as error:
             self._add(f"{record.location}/{METRICS_FILE}", f"not a list of metrics: {error.errors()[0]['msg']}")
             return
