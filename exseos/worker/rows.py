@@ -21,45 +21,58 @@ def order(rows: int, seed: int, epoch: int) -> NDArray[np.int64]:
 
 
 class Batches(keras.utils.PyDataset):  # type: ignore[misc]
-    """Batches of ``x`` [rows, features…] and ``y``, which may be memory-mapped files.
+    """``x`` [rows, features…] and ``y``, which may be memory-mapped files, once, in the order of the file.
 
-    Shuffled by ``order(rows, seed, epoch)`` if a seed is given, else in the order of the file. The last batch may be
-    shorter. Rows of a batch are read in ascending order, as a file likes it, then put in place.
+    The last batch may be shorter.
     """
 
-    def __init__(self, x: NDArray[Any], y: NDArray[Any] | None, batch_size: int, seed: int | None = None) -> None:
+    def __init__(self, x: NDArray[Any], y: NDArray[Any] | None, batch_size: int) -> None:
+        super().__init__(workers=1, use_multiprocessing=False)
+        self._arrays = [array for array in (x, y) if array is not None]
+        self._batch_size = batch_size
+
+    def __len__(self) -> int:
+        """Batches in one pass; HGQ2 asks for it."""
+        return -(-len(self._arrays[0]) // self._batch_size)
+
+    def __getitem__(self, index: int) -> tuple[NDArray[Any], ...]:
+        start = index * self._batch_size
+        return tuple(np.asarray(array[start : start + self._batch_size]) for array in self._arrays)
+
+
+class Epochs(keras.utils.PyDataset):  # type: ignore[misc]
+    """One endless sequence of shuffled batches: batch ``i`` is batch ``i mod steps`` of epoch ``i div steps``.
+
+    Give ``fit`` ``steps_per_epoch=steps``. So the rows of a batch follow from its number alone, not from when Keras
+    calls its hooks or how far it reads ahead. Without a seed, every epoch has the order of the file.
+    """
+
+    def __init__(self, x: NDArray[Any], y: NDArray[Any], batch_size: int, seed: int | None) -> None:
         super().__init__(workers=1, use_multiprocessing=False)
         self._x = x
         self._y = y
         self._batch_size = batch_size
         self._seed = seed
-        self._epoch = 0
-        self._order = self._shuffled()
+        self._known: tuple[int, NDArray[np.int64]] | None = None
+        self.steps = -(-len(x) // batch_size)
+        """Batches in one epoch; the last may be shorter."""
 
-    def _shuffled(self) -> NDArray[np.int64] | None:
-        return None if self._seed is None else order(len(self._x), self._seed, self._epoch)
+    @property
+    def num_batches(self) -> None:
+        """None tells Keras that it never ends."""
 
-    def __len__(self) -> int:
-        """Batches in one epoch; Keras and HGQ2 ask for it."""
-        return -(-len(self._x) // self._batch_size)
+    def _order(self, epoch: int) -> NDArray[np.int64]:
+        known = self._known
+        if known is None or known[0] != epoch:
+            rows = len(self._x)
+            known = (epoch, np.arange(rows) if self._seed is None else order(rows, self._seed, epoch))
+            self._known = known
+        return known[1]
 
-    def __getitem__(self, index: int) -> tuple[NDArray[Any], ...]:
-        start = index * self._batch_size
-        stop = min(start + self._batch_size, len(self._x))
-        if self._order is None:
-            return self._pair(slice(start, stop), None)
-        wanted = self._order[start:stop]
-        ascending = np.argsort(wanted)
-        return self._pair(wanted[ascending], ascending)
-
-    def _pair(self, rows: Any, ascending: NDArray[np.int64] | None) -> tuple[NDArray[Any], ...]:
-        parts = [np.asarray(array[rows]) for array in (self._x, self._y) if array is not None]
-        if ascending is not None:
-            back = np.argsort(ascending)
-            parts = [part[back] for part in parts]
-        return tuple(parts)
-
-    def on_epoch_end(self) -> None:
-        """Go on to the next epoch's order."""
-        self._epoch += 1
-        self._order = self._shuffled()
+    def __getitem__(self, index: int) -> tuple[NDArray[Any], NDArray[Any]]:
+        epoch, step = divmod(index, self.steps)
+        rows = self._order(epoch)[step * self._batch_size : (step + 1) * self._batch_size]
+        ascending = np.argsort(rows)  # a file is read forwards; then each row goes to its place
+        back = np.argsort(ascending)
+        forwards = rows[ascending]
+        return np.asarray(self._x[forwards])[back], np.asarray(self._y[forwards])[back]

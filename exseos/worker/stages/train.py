@@ -108,20 +108,18 @@ def build(context: Context, prepared: dict[str, Any], targets: int) -> Any:
 
 def fit(context: Context, model: Any, goal: Objective, arrays: dict[str, NDArray[Any]]) -> dict[str, Any]:
     """Train ``model``; returns Keras' history as lists of numbers, one per epoch. A loss that is not finite is a ``StageError``."""
-    from exseos.worker.rows import Batches
+    from exseos.worker.rows import Batches, Epochs
 
     train, stream = context.parameters["train"], context.parameters["stream"]
-    batches = Batches(
-        arrays["x_train"], _target(arrays["y_train"], model), stream["batch_size"], context.seed if stream["shuffle"] else None
-    )
+    rows = Epochs(arrays["x_train"], _target(arrays["y_train"], model), stream["batch_size"], context.seed if stream["shuffle"] else None)
     validation = Batches(arrays["x_validation"], _target(arrays["y_validation"], model), _BLOCK) if len(arrays["x_validation"]) else None
-    optimizer = make_optimizer(train, len(batches))
     # XLA would fuse and reorder arithmetic by its own version and CPU.
-    model.compile(optimizer, goal.keras_loss(), metrics=goal.keras_metrics(), jit_compile=False)
+    model.compile(make_optimizer(train, rows.steps), goal.keras_loss(), metrics=goal.keras_metrics(), jit_compile=False)
     history = model.fit(
-        batches,
+        rows,
         validation_data=validation,
         epochs=train["epochs"],
+        steps_per_epoch=rows.steps,
         shuffle=False,
         verbose=0,
         callbacks=_callbacks(context, model, train["epochs"]),
