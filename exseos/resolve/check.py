@@ -74,7 +74,7 @@ def _steps(experiment: Experiment) -> list[Problem]:
         try:
             step, options = parse_step(entry)
         except ExseosError as error:
-            problems.append(Problem(place, f"{error.what}; {error.hint}" if error.hint else error.what))
+            problems.append(Problem(place, f"{error.what}. {error.hint}" if error.hint else error.what))
         else:
             problems += _section(step.options, options, place if step.name == "call" else (*place, step.name))
     return problems

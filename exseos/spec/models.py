@@ -69,7 +69,10 @@ def _url(text: str) -> str:
 
 def _step(value: str | dict[str, Any]) -> str | dict[str, Any]:
     if isinstance(value, dict) and "call" in value:
-        _call(str(value["call"]))
+        try:
+            _call(str(value["call"]))
+        except ValueError as error:
+            raise ValueError(f"'call' {error}, found {value['call']!r}") from None
     return value
 
 

@@ -102,9 +102,11 @@ def explain(error: ValidationError, model: type[BaseModel], value: Any, prefix: 
         if any(other[: len(path)] == path and other != path for other in (*types, *problems)) or path in problems:
             continue
         words = list(dict.fromkeys(_EXPECTED[detail["type"]] for detail in details))
-        if "a number" in words:
+        if {"a number", "a finite number"} & set(words):
             words = [word for word in words if word != "a whole number"]
-        problems[path] = [f"expected {' or '.join(words)}, found {shown(details[0]['input'])}"]
+        found = details[0]["input"]
+        hint = "; write it in quotes" if words == ["text"] and isinstance(found, bool | int | float) else ""
+        problems[path] = [f"expected {' or '.join(words)}, found {shown(found)}{hint}"]
     return [Problem((*prefix, *path), what) for path, found in problems.items() for what in found]
 
 
@@ -119,7 +121,8 @@ def _explained(detail: ErrorDetails, model: type[BaseModel], path: Path) -> tupl
     if kind == "union_tag_invalid":
         return (*path, context["discriminator"].strip("'")), _literal(context["tag"], context["expected_tags"])
     if kind == "value_error":
-        return path, f"{context['error']}" + ("" if isinstance(found, dict) else f", found {shown(found)}")
+        text = str(context["error"])
+        return path, text if isinstance(found, dict) or repr(found) in text else f"{text}, found {shown(found)}"
     if kind in _BOUNDS:
         return path, f"must be {bounds(model, path) or detail['msg'].removeprefix('Input should be ')}, found {shown(found)}"
     if kind == "string_pattern_mismatch":
@@ -127,9 +130,9 @@ def _explained(detail: ErrorDetails, model: type[BaseModel], path: Path) -> tupl
             return path, f"a name must be {pattern_words(model, path[:-1], context['pattern'])}"
         return path, f"must be {pattern_words(model, path, context['pattern'])}, found {shown(found)}"
     if kind == "too_short":
-        return path, f"must have at least {context['min_length']}, found {context['actual_length']}"
+        return path, f"must not be empty: it needs {context['min_length']} or more, found {context['actual_length']}"
     if kind == "too_long":
-        return path, f"must have at most {context['max_length']}, found {context['actual_length'] or 'more'}"
+        return path, f"takes at most {context['max_length']} items, found {context['actual_length'] or 'more'}"
     return path, f"not allowed: {describe(model, path) or detail['msg']}, found {shown(found)}"
 
 

@@ -17,6 +17,15 @@ from exseos.errors import UsageError
 
 Path = tuple[str | int, ...]
 
+_DEEPEST = 64
+"""Levels of nesting; PyYAML's time grows with their square, and Python's stack ends at some hundreds."""
+_STEPS: dict[type[yaml.Token], int] = {
+    **dict.fromkeys(
+        (yaml.FlowSequenceStartToken, yaml.FlowMappingStartToken, yaml.BlockSequenceStartToken, yaml.BlockMappingStartToken), 1
+    ),
+    **dict.fromkeys((yaml.FlowSequenceEndToken, yaml.FlowMappingEndToken, yaml.BlockEndToken), -1),
+}
+
 _INT = re.compile(r"[-+]?[0-9]+")
 _LONGEST_INT = 100
 """Digits; Python refuses thousands, and nothing in a spec takes that many."""
@@ -49,7 +58,11 @@ class Document:
 def load(text: str, name: str) -> Document:
     """Parse one document; ``name`` is the file named in errors (``UsageError`` with the line)."""
     try:
+        depth = 0
         for token in yaml.scan(text, Loader=yaml.SafeLoader):
+            depth += _STEPS.get(type(token), 0)
+            if depth > _DEEPEST:
+                raise UsageError("the values are nested too deeply", where=f"{name}:{token.start_mark.line + 1}")
             if isinstance(token, yaml.AnchorToken | yaml.AliasToken | yaml.TagToken):
                 raise UsageError(
                     "anchors, aliases and tags are not allowed in a spec",
@@ -63,11 +76,9 @@ def load(text: str, name: str) -> Document:
         raise _not_yaml(error, name) from error
     except yaml.reader.ReaderError as error:
         where = f"{name}:{text.count(chr(10), 0, error.position) + 1}"
-        raise UsageError(f"not valid YAML: the character U+{ord(error.character):04X} is not allowed", where=where) from error
+        raise UsageError(f"not valid YAML: the character U+{error.character:04X} is not allowed", where=where) from error
     except yaml.YAMLError as error:
         raise UsageError(f"not valid YAML: {error}", where=name) from error
-    except RecursionError as error:
-        raise UsageError("the values are nested too deeply", where=name) from error
     return document
 
 
