@@ -237,7 +237,7 @@ assert np.array_equal(model.predict(x, verbose=0, batch_size=7), expected)
 
 
 def test_rows_probe_and_saved_model_in_another_process(prepared: Path, trained: Trained) -> None:
-    """Keras sees the rows in the order of (seed, epoch); the probe repeats and changes nothing; the saved model loads and predicts the same."""
+    """Keras sees the rows in the order of (seed, epoch), the probe repeats and changes nothing, the saved model predicts the same."""
     environment = {**determinism.environment(), "PATH": os.environ["PATH"]}
     arguments = map(str, (trained.output / "model.keras", prepared / "x_test.npy", trained.output / "predictions_test.npy"))
     command = [sys.executable, "-c", _ELSEWHERE, *arguments]
