@@ -158,7 +158,7 @@ class Sample:
 def tiny_image(folder: Path) -> Image:
     """A canonical image of one small layer."""
     tree = folder / "tree"
-    for name, data in {"bin/tool": b"#!/bin/sh\n", "etc/name": b"tiny\n", f"usr/{'long/' * 30}file": b"x" * 1500}.items():
+    for name, data in {"bin/tool": b"#!/bin/sh\n", "etc/name": b"tiny\n", f"usr/{'long' * 30}": b"x" * 1500}.items():
         (tree / name).parent.mkdir(parents=True, exist_ok=True)
         (tree / name).write_bytes(data)
     (tree / "bin" / "link").symlink_to("tool")
