@@ -7,16 +7,40 @@ package by file name and SHA-256, sorted; no URLs, since where a file was fetche
 from __future__ import annotations
 
 import json
+import shutil
+import tempfile
 import tomllib
 from pathlib import Path
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from exseos.digest import canonical_json
-from exseos.errors import UsageError
+from exseos.errors import HostError, UsageError
 
 LOCK_FILE = "lock.json"
 PYLOCK_FILE = "pylock.toml"
+
+
+def _file_name(name: str) -> str:
+    if name in ("", ".", "..") or "/" in name or "\\" in name or not name.isprintable():
+        raise ValueError(f"{name!r} is not a plain file name")
+    return name
+
+
+def _pool_path(path: str) -> str:
+    for part in path.split("/"):
+        _file_name(part)
+    return path
+
+
+# A lock may come from a capsule, which nobody vouches for: its names and digests become parts of paths.
+FileName = Annotated[str, AfterValidator(_file_name)]
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+Size = Annotated[int, Field(ge=0, lt=2**53)]
+PackageName = Annotated[str, Field(pattern="^[A-Za-z0-9]([A-Za-z0-9+._-]*[A-Za-z0-9+])?$")]
+Version = Annotated[str, Field(pattern="^[A-Za-z0-9.+!~:_-]+$")]
+WheelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._+!-]+\.whl$")]
 
 
 class _Part(BaseModel):
@@ -26,29 +50,29 @@ class _Part(BaseModel):
 class DebPackage(_Part):
     """A Debian binary package; ``path`` is its path in the archive's pool."""
 
-    name: str
-    version: str
-    path: str
-    size: int
-    sha256: str
+    name: PackageName
+    version: Version
+    path: Annotated[str, AfterValidator(_pool_path)]
+    size: Size
+    sha256: Sha256
 
 
 class WheelPin(_Part):
     """A wheel by file name."""
 
-    name: str
-    version: str
-    filename: str
-    size: int
-    sha256: str
+    name: PackageName
+    version: Version
+    filename: WheelName
+    size: Size
+    sha256: Sha256
 
 
 class DataPin(_Part):
     """A data file. ``archive`` is the wheel that holds it, if any."""
 
-    filename: str
-    size: int
-    sha256: str
+    filename: FileName
+    size: Size
+    sha256: Sha256
     archive: WheelPin | None = None
 
 
@@ -64,19 +88,19 @@ class ToolchainPin(_Part):
 class ExseosPin(_Part):
     """The wheel of ExSeOS-HLS itself that is in the image."""
 
-    version: str
-    filename: str
-    sha256: str
+    version: Version
+    filename: WheelName
+    sha256: Sha256
 
 
 class Lock(_Part):
     """What a spec resolved to. ``request`` holds digests of what was asked for, part by part, to see whether a lock still fits."""
 
-    exseos_lock: int = 1
-    request: dict[str, str]
-    python: str
-    platform: str
-    exclude_newer: str
+    exseos_lock: Literal[1] = 1
+    request: dict[str, Sha256]
+    python: Annotated[str, Field(pattern=r"^3\.[0-9]+$")]
+    platform: Annotated[str, Field(pattern="^[a-z0-9_-]+$")]
+    exclude_newer: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$")]
     packages: tuple[DebPackage, ...]
     data: dict[str, DataPin]
     toolchains: tuple[ToolchainPin, ...] = ()
@@ -85,10 +109,21 @@ class Lock(_Part):
     wheels: tuple[WheelPin, ...] = Field(exclude=True)
 
     def write(self, folder: Path) -> None:
-        """Write both files into ``folder``."""
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / LOCK_FILE).write_bytes(self.json_bytes())
-        (folder / PYLOCK_FILE).write_bytes(self.pylock_bytes())
+        """Write both files as ``folder``, by renames: whoever is killed meanwhile never leaves the halves of two locks."""
+        try:
+            with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as temporary:
+                whole = Path(temporary, "new")
+                whole.mkdir()
+                (whole / LOCK_FILE).write_bytes(self.json_bytes())
+                (whole / PYLOCK_FILE).write_bytes(self.pylock_bytes())
+                if folder.exists():
+                    for other in folder.iterdir():
+                        if other.name not in (LOCK_FILE, PYLOCK_FILE):
+                            (shutil.copytree if other.is_dir() else shutil.copy2)(other, whole / other.name)
+                    folder.rename(Path(temporary, "old"))
+                whole.rename(folder)
+        except OSError as error:
+            raise HostError(f"cannot write the lock: {error.strerror or error}", where=str(folder)) from error
 
     def json_bytes(self) -> bytes:
         """``lock.json``: indented for readers and diffs, keys sorted, one form only."""
@@ -105,12 +140,12 @@ class Lock(_Part):
 
 
 def read_lock(folder: Path) -> Lock:
-    """Read both files of ``folder``; raises ``UsageError`` if they are missing or damaged."""
+    """Read both files of ``folder``; raises ``UsageError`` if they are missing, damaged or of another format."""
     try:
         plain, pylock = (folder / LOCK_FILE).read_bytes(), (folder / PYLOCK_FILE).read_bytes()
-    except FileNotFoundError as error:
+    except OSError as error:
         raise UsageError(
-            "the lock is incomplete: no such file", where=str(error.filename), hint="Make it anew with `exseos lock`."
+            f"the lock cannot be read: {error.strerror}", where=str(error.filename), hint="Make it anew with `exseos lock`."
         ) from error
     return parse_lock(plain, pylock, str(folder))
 
@@ -119,8 +154,11 @@ def parse_lock(plain: bytes, pylock: bytes, where: str) -> Lock:
     """The lock of the bytes of both files; ``where`` is named in errors."""
     try:
         return Lock.model_validate({**json.loads(plain), "wheels": _wheels(pylock.decode())})
-    except (ValueError, TypeError, KeyError, ValidationError) as error:
-        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        if isinstance(error, ValidationError):
+            first = error.errors()[0]
+            reason = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
         raise UsageError(f"the lock is damaged: {reason}", where=where, hint="Make it anew with `exseos lock`.") from error
 
 
