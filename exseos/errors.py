@@ -37,7 +37,7 @@ class HostError(ExseosError):
     """The machine, not the experiment, is the cause: disk, memory, engine, network, a kill."""
 
 
-class DigestMismatch(ExseosError):
+class DigestMismatch(ExseosError):  # noqa: N818 (says more than an "Error" would)
     """Bytes are not those that a digest promises."""
 
 

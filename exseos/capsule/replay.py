@@ -18,7 +18,7 @@ from exseos.capsule.verify import verify
 from exseos.engines import choose
 from exseos.engines.base import Limits
 from exseos.errors import CapsuleError, DigestMismatch, ExseosError
-from exseos.image.archive import cached_image, read_archive
+from exseos.image.archive import read_archive
 from exseos.image.image import Image
 from exseos.lock import Lock, read_lock
 from exseos.manifest import check_path
@@ -131,13 +131,11 @@ def _download(capsule: _Capsule, name: str, store: Store, progress: Progress) ->
 
 def _image(capsule: _Capsule, store: Store, progress: Progress) -> Image:
     """The capsule's own image, or the one that its lock determines."""
-    config = (capsule.folder / IMAGE_CONFIG).read_bytes()
-    image = cached_image(config, store.cache)
-    if image is None and IMAGE in capsule.reader.names:
+    if IMAGE in capsule.reader.names:
         progress.step("unpacking the image")
         with capsule.reader.open(IMAGE) as stream:
             image = read_archive(stream, store.cache)
-    if image is None:
+    else:
         assert capsule.lock.exseos is not None
         progress.step("the image is not in the capsule: assembling it from the lock")
         image = image_of(capsule.lock, capsule.folder / "lock/wheels" / capsule.lock.exseos.filename, store.cache, progress)

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from exseos.cli.console import progress
-from exseos.image import base_context
+from exseos.image.assemble import base_context
 from exseos.store import Store
 
 

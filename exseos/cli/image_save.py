@@ -8,7 +8,7 @@ import click
 
 from exseos.cli.console import progress
 from exseos.cli.image_build import assembled
-from exseos.image import save
+from exseos.image.archive import save
 
 
 @click.command()
