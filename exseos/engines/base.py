@@ -72,7 +72,7 @@ class ImageSource(Protocol):
         """The image as one tar (OCI layout and docker archive at once), in chunks."""
 
     def rootfs(self) -> Path:
-        """The image unpacked in a folder, made on first use; never written to by an engine."""
+        """The image unpacked in a folder, made on first use; never written to by an engine. Its ``/tmp`` has mode 1777."""
 
 
 class Process(Protocol):
@@ -134,12 +134,17 @@ class Engine(ABC):
 
 
 def container_environment(image: ImageSource, command: Command) -> dict[str, str]:
-    """The whole environment of a container, the same in every engine: nothing of the host's own enters."""
+    """The whole environment of a container, the same in every engine: nothing of the host's own enters.
+
+    Podman insists on ``TERM`` and ``container``, Docker on ``HOSTNAME``, ``HOME`` and ``PATH``, so all of them are fixed for all.
+    """
     return {
+        "container": HOSTNAME,
         "HOME": "/tmp",
         "HOSTNAME": HOSTNAME,
         "PATH": "/usr/local/bin:/usr/bin:/bin",
         "PWD": command.workdir,
+        "TERM": "dumb",
         **image.environment,
         **command.environment,
     }

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 LABEL = "exseos"
 """Label of every container; its value is the host's process id."""
 NOBODY = 65534
+USER_NAMESPACES = "making further user namespaces inside"
 _QUIET: Progress = Quiet()
 _TIMEOUT_S = 60
 _LOAD_TIMEOUT_S = 3600
@@ -51,11 +52,7 @@ class Docker(Engine):
         return None if code == 0 else f"docker: the probe container ended with exit code {code}: {process.stderr_tail()}"
 
     def version(self) -> str:
-        with _explained("ask for the version"):
-            version = self._api.version()
-        components = version.get("Components") or [{}]
-        product = "podman" if "podman" in str(components[0].get("Name", "")).lower() else "docker"
-        return f"{product} {version['Version']}"
+        return " ".join(self._product)
 
     def load(self, image: ImageSource, progress: Progress = _QUIET) -> str:
         if (found := self._find(image)) is not None:
@@ -74,12 +71,12 @@ class Docker(Engine):
         return found
 
     def remove(self, image: ImageSource) -> None:
-        from docker.errors import ImageNotFound
+        from docker.errors import NotFound
 
         with _explained("remove the image"):
             try:
                 self._api.remove_image(image.id, force=True)
-            except ImageNotFound:
+            except NotFound:
                 return
 
     def start(self, image: ImageSource, command: Command, mounts: Sequence[Mount], limits: Limits) -> Process:
@@ -98,20 +95,31 @@ class Docker(Engine):
                 stdin_open=True,
                 tty=False,
                 labels={LABEL: str(os.getpid())},
-                host_config=_host_config(api, mounts, limits, uid, gid),
+                host_config=_host_config(api, mounts, limits),
                 use_config_proxy=False,
             )
-            return DockerProcess(api, created["Id"], limits.seconds)
+            return DockerProcess(api, created["Id"], command.argv[0], limits.seconds)
 
     def unenforced(self) -> tuple[str, ...]:
         with _explained("ask what it can limit"):
             info = self._api.info()
         limits = {"MemoryLimit": "memory", "SwapLimit": "memory swapped to disk", "PidsLimit": "number of processes"}
-        return tuple(words for key, words in limits.items() if info.get(key) is False)
+        missing = [words for key, words in limits.items() if info.get(key) is False]
+        if self._product[0] == "podman" or not any("seccomp" in option for option in info.get("SecurityOptions") or []):
+            missing.append(USER_NAMESPACES)  # Docker's own filter of system calls forbids them, Podman's does not
+        return tuple(missing)
 
     @cached_property
     def _api(self) -> APIClient:
         return connect(_TIMEOUT_S)
+
+    @cached_property
+    def _product(self) -> tuple[str, str]:
+        """Name and version of what answers."""
+        with _explained("ask for the version"):
+            version = self._api.version()
+        components = version.get("Components") or [{}]
+        return "podman" if "podman" in str(components[0].get("Name", "")).lower() else "docker", version["Version"]
 
     @cached_property
     def _rootless(self) -> bool:
@@ -139,9 +147,8 @@ class Docker(Engine):
         return owner or ((caller, os.getegid()) if caller else (NOBODY, NOBODY))
 
 
-def _host_config(api: APIClient, mounts: Sequence[Mount], limits: Limits, uid: int, gid: int) -> Any:
+def _host_config(api: APIClient, mounts: Sequence[Mount], limits: Limits) -> Any:
     """All that confines a container."""
-    # Some versions give /tmp the mode of the image's own, so it must belong to the user too.
     from docker.types import LogConfig, Ulimit
     from docker.types import Mount as Bind
 
@@ -153,7 +160,7 @@ def _host_config(api: APIClient, mounts: Sequence[Mount], limits: Limits, uid: i
         ipc_mode="private",
         init=True,
         auto_remove=True,
-        tmpfs={"/tmp": f"rw,exec,nosuid,nodev,size={limits.tmp_bytes},mode=1777,uid={uid},gid={gid}"},
+        tmpfs={"/tmp": f"rw,exec,nosuid,nodev,size={limits.tmp_bytes},mode=1777"},
         shm_size=limits.tmp_bytes,
         mem_limit=limits.memory_bytes,
         memswap_limit=limits.memory_bytes,

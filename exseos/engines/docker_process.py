@@ -25,17 +25,18 @@ if TYPE_CHECKING:
 
 _STDERR = 2
 _KILLED = 137
-_NO_PROGRAM = (126, 127)
+_REMOVAL_S = 30
 _INIT_PROGRAMS = ("[FATAL tini", "ERROR (catatonit")
 """How the first process of Docker's and Podman's containers begins its own errors."""
 
 
 class DockerProcess:
-    """A ``Process``: starts the created container ``container`` and follows it to its end."""
+    """A ``Process``: starts the created container ``container``, whose command is ``program``, and follows it to its end."""
 
-    def __init__(self, api: APIClient, container: str, seconds: float | None) -> None:
+    def __init__(self, api: APIClient, container: str, program: str, seconds: float | None) -> None:
         self._api = api
         self._container = container
+        self._program = program
         self._seconds = seconds
         self._tail = Tail()
         self._reason: str | None = None
@@ -90,7 +91,7 @@ class DockerProcess:
         self._stdout = cast(BinaryIO, os.fdopen(read, "rb"))
         self._demultiplexer = threading.Thread(target=self._demultiplex, args=(write,), name="exseos-docker-output", daemon=True)
         url = f"{self._api.base_url}/v{self._api.api_version}/containers/{self._container}/wait"
-        exit_answer = self._api.post(url, params={"condition": "removed"}, stream=True, timeout=None)
+        exit_answer = self._api.post(url, params={"condition": "next-exit"}, stream=True, timeout=None)
         exit_answer.raise_for_status()
         self._watchdog = Watchdog(self._container)
         try:
@@ -127,6 +128,7 @@ class DockerProcess:
 
     def _follow(self, exit_answer: Any) -> None:
         """Wait for the end of the container, then find out its cause."""
+        from docker.errors import APIError
         from requests.exceptions import RequestException
 
         try:
@@ -138,15 +140,18 @@ class DockerProcess:
             self._failure = HostError(f"lost the container: {error}", hint="Did the Docker daemon stop?")
         self._demultiplexer.join(None if self._failure is None else 0)
         self._watchdog.dismiss()
+        with contextlib.suppress(APIError, RequestException):  # gone already, or the daemon is
+            self._api.wait(self._container, timeout=_REMOVAL_S, condition="removed")
         self._ended.set()
 
     def _cause(self) -> str | None:
         """Why the container ended with a bad exit code: out of memory, if its events or, for want of them, its exit code say so."""
-        if self._code in _NO_PROGRAM and self._tail.text().startswith(_INIT_PROGRAMS):
-            return self._tail.text().strip()
+        if self._tail.text().startswith(_INIT_PROGRAMS):
+            return f"cannot run {self._program}: {self._tail.text().strip()}"
         filters = {"container": [self._container], "event": ["oom"]}
+        now = f"{time.time():.6f}"  # of the past only: a later time would be waited for
         with contextlib.suppress(ValueError):
-            for _ in self._api.events(since=self._since, until=int(time.time()) + 1, filters=filters, decode=True):
+            for _ in self._api.events(self._since, now, filters, decode=True):  # type: ignore[call-overload]
                 return "out of memory"
         return "out of memory, or killed from outside" if self._code == _KILLED else None
 

@@ -32,6 +32,7 @@ def hostile_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for folder in (*root.parents[:3], root, *root.rglob("*")):
         if not folder.is_symlink() and folder.stat().st_uid == os.geteuid():
             folder.chmod(0o755)
+    (root / "tmp").chmod(0o1777)
     return root
 
 
