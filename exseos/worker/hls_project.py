@@ -103,7 +103,7 @@ def _configuration(model: Any, settings: Settings, rows: Any) -> tuple[dict[str,
         # On any other layer hls4ml fails or ignores it.
         if distributed and layer["class_name"] in _DENSE:
             config["LayerName"][layer["name"]]["Strategy"] = "distributed_arithmetic"
-    softmaxes = softmax_settings(model, layers, rows)
+    softmaxes = softmax_settings(model, layers, rows, settings.backend)
     for softmax in softmaxes:
         softmax.apply(config["LayerName"])
     return config, softmaxes

@@ -14,25 +14,41 @@ from typing import Any
 from exseos.errors import StageError
 
 _MOST_INTEGER_BITS = 8
-"""Beyond ±128 the table of exponentials would need more than 2**14 entries."""
+"""Beyond differences of 128 the table of exponentials would need more than 2**14 entries."""
 _STEP_BITS = 6
 """The exponential is tabulated in steps of 2**-6 logits."""
 _FRACTION_BITS = 12
+_INTEL = ("Quartus", "oneAPI")
+_INTEL_INTEGER_BITS = 6
+"""hls4ml computes Quartus's and oneAPI's tables for logits of 6 integer bits and sums of 8, whatever the model's types are."""
 
 
 @dataclass(frozen=True)
 class Softmax:
-    """One softmax layer as hls4ml names it, the layer before it, and the chosen numbers."""
+    """One softmax layer as hls4ml names it, the layer before it, the logits' range, and the numbers that follow."""
 
     name: str
     before: str
+    backend: str
+    classes: int
     lowest: float
     highest: float
 
     @property
+    def needed_bits(self) -> int:
+        """Integer bits, sign included, that hold the logits of the training rows and the difference of any two of them."""
+        largest = max(abs(self.lowest), abs(self.highest), self.highest - self.lowest)
+        return max(2, math.ceil(math.log2(largest + 1)) + 1)
+
+    @property
     def integer_bits(self) -> int:
-        """Integer bits, sign included, that hold the logits of the training rows."""
-        return max(2, math.ceil(math.log2(max(abs(self.lowest), abs(self.highest)) + 1)) + 1)
+        """Integer bits of the logits."""
+        return _INTEL_INTEGER_BITS if self.backend in _INTEL else self.needed_bits
+
+    @property
+    def most_integer_bits(self) -> int:
+        """What the backend's tables can cover."""
+        return _INTEL_INTEGER_BITS if self.backend in _INTEL else _MOST_INTEGER_BITS
 
     @property
     def logits(self) -> str:
@@ -42,15 +58,20 @@ class Softmax:
     @property
     def table_size(self) -> int:
         """Entries of both tables."""
-        return int(2 ** max(12, self.integer_bits + _STEP_BITS))
+        return 2**12 if self.backend in _INTEL else int(2 ** max(12, self.integer_bits + _STEP_BITS))
 
     def apply(self, layers: dict[str, Any]) -> None:
         """Set the numbers in hls4ml's configuration by layer name."""
+        sum_bits = max(3, math.ceil(math.log2(self.classes + 1)))
         layers.setdefault(self.before, {}).setdefault("Precision", {})["result"] = self.logits
         own = layers.setdefault(self.name, {})
-        own.setdefault("Precision", {}).update(result="ufixed<16,0,RND,SAT>", accum="ufixed<20,3,RND,SAT>")
-        # hls4ml ignores these three under "Precision", where its own configuration puts them.
-        own.update(exp_table_t="ufixed<17,1,RND,SAT>", inv_table_t="ufixed<17,0,RND,SAT>", inv_inp_t="ufixed<18,3,RND,SAT>")
+        own.setdefault("Precision", {}).update(result="ufixed<16,0,RND,SAT>", accum=f"ufixed<{17 + sum_bits},{sum_bits},RND,SAT>")
+        # hls4ml ignores these under "Precision", where its own configuration puts them.
+        if self.backend in _INTEL:
+            own.update(exp_table_t="fixed<22,8,RND,SAT>", inv_table_t="fixed<18,2,RND,SAT>")
+        else:
+            inverse = f"ufixed<{15 + sum_bits},{sum_bits},RND,SAT>"
+            own.update(exp_table_t="ufixed<17,1,RND,SAT>", inv_table_t="ufixed<17,0,RND,SAT>", inv_inp_t=inverse)
         own["TableSize"] = self.table_size
 
     def summary(self) -> dict[str, Any]:
@@ -58,11 +79,11 @@ class Softmax:
         return {"name": self.name, "logits_of": self.before, "logits": self.logits, "table_size": self.table_size}
 
 
-def softmax_settings(model: Any, layers: list[dict[str, Any]], rows: Any) -> list[Softmax]:
+def softmax_settings(model: Any, layers: list[dict[str, Any]], rows: Any, backend: str) -> list[Softmax]:
     """The choices for every unquantised softmax of ``model``; ``layers`` is hls4ml's list of the model's layers.
 
     ``rows`` are the training rows [rows, features…]. HGQ2's QSoftmax brings its own numbers and is left alone. Raises
-    ``StageError`` for logits that no reasonable table covers.
+    ``StageError`` for logits that the tables of ``backend`` cannot cover.
     """
     import keras
 
@@ -78,7 +99,7 @@ def softmax_settings(model: Any, layers: list[dict[str, Any]], rows: Any) -> lis
         if name not in names:
             raise StageError(f"hls4ml does not name the softmax of {layer.name}: it names {', '.join(names) or 'none'}", where="convert")
         lowest, highest = _range(model, layer, logits, rows)
-        found.append(_checked(Softmax(name, before, lowest, highest)))
+        found.append(_checked(Softmax(name, before, backend, int(layer.output.shape[-1]), lowest, highest)))
     return found
 
 
@@ -105,10 +126,10 @@ def _range(model: Any, layer: Any, logits: Any, rows: Any) -> tuple[float, float
 
 
 def _checked(softmax: Softmax) -> Softmax:
-    if not math.isfinite(softmax.lowest + softmax.highest) or softmax.integer_bits > _MOST_INTEGER_BITS:
+    if not math.isfinite(softmax.lowest + softmax.highest) or softmax.needed_bits > softmax.most_integer_bits:
         raise StageError(
-            f"the logits before the softmax {softmax.name} run from {softmax.lowest:.4g} to {softmax.highest:.4g} on the training rows, "
-            f"more than a table of exponentials covers (±{2 ** (_MOST_INTEGER_BITS - 1)})",
+            f"the logits before the softmax {softmax.name} run from {softmax.lowest:.4g} to {softmax.highest:.4g} on the training rows; "
+            f"the tables of {softmax.backend} cover differences up to {2 ** (softmax.most_integer_bits - 1) - 1}",
             where="convert",
             hint="End the model in its logits (no softmax, from_logits in the loss): the class is the largest logit anyway.",
         )

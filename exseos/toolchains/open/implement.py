@@ -105,8 +105,7 @@ def _gate_check(work: Work, folder: Path, interface: Interface, count: int) -> l
             f"hierarchy -check -top {TOP}",
             "proc",
             "flatten",
-            # Folds each flip-flop's clock multiplexer away: CXXRTL would see a clock per flip-flop, one after the other.
-            "opt",
+            "opt_clean",
             "write_cxxrtl -g0 model.cc",
         ],
         folder,

@@ -44,6 +44,8 @@ int main(int argc, char **argv) {
         model.step();
         model.p_clk.set<bool>(true);
         model.step();
+        // What registers hold since this edge reaches an output that is not a register itself only now.
+        model.step();
         if (++edges >= latency && written < read) {
             std::fwrite(words(model.p_model__out), sizeof(uint32_t), outputs, out);
             written++;
