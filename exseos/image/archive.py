@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,7 @@ from exseos.image.tar import CHUNK, Cursor, TarEntry, header, padding, read_head
 from exseos.store import host_errors
 
 _MAX_JSON = 1 << 20
+_DIGEST = re.compile("[0-9a-f]{64}")
 _HINT = "The archive is damaged or not from exseos: get the capsule again from its author."
 
 
@@ -61,6 +63,18 @@ def check_archive(stream: BinaryIO, whole: Hash | None = None) -> str:
             for _ in content:
                 pass
     return reader.id
+
+
+def find_image(config: bytes, cache: Path) -> Image | None:
+    """The image of this configuration if all of its layers are in ``cache``: then no archive need be read to run it."""
+    with _understood():
+        plain: dict[str, Any] = json.loads(config)
+        digests = [str(one).removeprefix("sha256:") for one in plain["rootfs"]["diff_ids"]]
+        if canonical_json(plain) != config or not all(_DIGEST.fullmatch(one) for one in digests):
+            raise ValueError("the configuration is not in canonical form")
+    store = LayerStore(cache)
+    layers = [layer for one in digests if (layer := store.find(one)) is not None]
+    return Image(plain, tuple(layers), cache) if len(layers) == len(digests) else None
 
 
 def read_archive(source: BinaryIO | Path, cache: Path) -> Image:
@@ -137,6 +151,8 @@ class _Reader:
             self.config: dict[str, Any] = json.loads(config)
             self.order = [str(one).removeprefix("sha256:") for one in self.config["rootfs"]["diff_ids"]]
             sizes = [int(one["size"]) for one in json.loads(manifest)["layers"]]
+            if not all(_DIGEST.fullmatch(one) for one in self.order):
+                raise ValueError("a layer's digest is not SHA-256")
             self.sizes = dict(zip(self.order, sizes, strict=True))
             dict(pair.split("=", 1) for pair in self.config["config"]["Env"])
             expected_files = small_files(config, list(zip(self.order, sizes, strict=True)))

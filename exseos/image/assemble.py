@@ -48,13 +48,13 @@ def assemble(base: Sequence[DebPackage], wheels: Sequence[Path], exseos_wheel: P
 
 
 def base_context(folder: Path, cache: Path, progress: Progress) -> Path:
-    """Write ``rootfs.tar``, all that ``Dockerfile.base`` needs beside it to be built: the base layer of ``base.lock``."""
+    """Fill ``folder`` for ``docker build -f FOLDER/Dockerfile.base FOLDER``: that file, and the base layer as ``rootfs.tar``."""
     layer = base_layer(base_lock().packages, LayerStore(cache), progress)
-    final = folder / "rootfs.tar"
     with host_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    save_chunks(layer.tar(), final)
-    return final
+        (folder / "Dockerfile.base").write_bytes(resource("Dockerfile.base").read_bytes())
+    save_chunks(layer.tar(), folder / "rootfs.tar")
+    return folder
 
 
 def _groups(wheels: Sequence[Path]) -> list[list[Path]]:

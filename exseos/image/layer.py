@@ -1,7 +1,7 @@
 """Layers of an image, kept in the cache as unpacked trees.
 
-``layers/<diff id>/`` is a whole tree (it is made elsewhere and renamed), ``keys/<layer key>.json`` says which layer some
-inputs gave. A layer's tar is never stored: ``tar.tree_tar`` makes it from the tree, always the same bytes.
+``layers/<digest>/`` is a whole tree (it is made elsewhere and renamed); ``keys/<key>.json`` says which layer some inputs gave, and how
+large the tar of a layer is. That tar is never stored: ``tar.tree_tar`` makes it from the tree, always the same bytes.
 """
 
 # Plain strings for paths: pathlib is too slow for a hundred thousand files.
@@ -94,7 +94,7 @@ class LayerStore:
         return self._layers / sha256
 
     def find(self, key: str) -> Layer | None:
-        """The layer that ``make`` put under ``key``, if it is still here."""
+        """The layer that ``make`` put under ``key``, or the layer whose digest ``key`` is, if it is still here."""
         try:
             known = json.loads((self._keys / f"{key}.json").read_bytes())
         except (FileNotFoundError, ValueError):
@@ -117,9 +117,7 @@ class LayerStore:
                 digest.update(chunk)
                 size += len(chunk)
             layer = self.keep(tree, digest.hexdigest(), size)
-            note = folder / "key.json"
-            note.write_bytes(canonical_json({"sha256": layer.sha256, "size": size}))
-            note.replace(self._keys / f"{key}.json")
+            self._note(key, layer)
         return layer
 
     def keep(self, tree: Path, sha256: str, size: int) -> Layer:
@@ -130,7 +128,13 @@ class LayerStore:
         except OSError:
             if not layer.tree.is_dir():
                 raise
+        self._note(sha256, layer)
         return layer
+
+    def _note(self, key: str, layer: Layer) -> None:
+        half = self._keys / f".{key}.{os.getpid()}.{threading.get_ident()}"
+        half.write_bytes(canonical_json({"sha256": layer.sha256, "size": layer.size}))
+        half.replace(self._keys / f"{key}.json")
 
 
 def settle(tree: Path) -> None:

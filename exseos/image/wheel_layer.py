@@ -49,7 +49,7 @@ def fill_wheels(tree: Path, wheels: Sequence[Path], progress: Progress) -> None:
     """Install ``wheels`` into the empty folder ``tree``."""
     named = sorted((wheel_identity(path), path) for path in wheels)
     parts: list[tuple[str, Callable[[Path], None]]] = [(f"{name} {version}", partial(_install, path)) for (name, version), path in named]
-    fill(tree, parts, progress, "install wheels")
+    fill(tree, parts, progress, f"install {parts[0][0]}" if len(parts) == 1 else "install wheels")
 
 
 def wheel_identity(path: Path) -> tuple[str, str]:

@@ -7,12 +7,13 @@ import random
 import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from exseos.digest import canonical_json, sha256_bytes
 from exseos.errors import CapsuleError, DigestMismatch, ExseosError
-from exseos.image.archive import check_archive, read_archive, save
+from exseos.image.archive import check_archive, find_image, read_archive, save
 from exseos.image.assemble import assemble
 from exseos.image.image import Image, blob, image_config, small_files
 from exseos.image.layer import BackgroundHash
@@ -41,7 +42,11 @@ def test_saved_file_is_read_back_anywhere(image: Image, data: bytes, tmp_path: P
     save(image, path)
     assert path.read_bytes() == data
     assert len(data) == image.archive_size()
+    assert find_image(image.config_bytes, tmp_path / "cache") is None
     again = read_archive(path, tmp_path / "cache")
+    found = find_image(image.config_bytes, tmp_path / "cache")
+    assert found is not None
+    assert (found.id, found.archive_size()) == (image.id, len(data))
     assert again.id == image.id
     assert b"".join(again.archive()) == data
     assert [one.name for one in tmp_path.iterdir() if one.is_file()] == ["image.tar"]
@@ -96,7 +101,7 @@ def test_bytes_after_the_end_are_refused(data: bytes, tail: bytes) -> None:
         check_archive(io.BytesIO(data + tail))
 
 
-def archive_of(layer: bytes, change: Callable[[dict[str, object]], None] = lambda config: None) -> bytes:
+def archive_of(layer: bytes, change: Callable[[dict[str, Any]], object] = lambda config: None) -> bytes:
     """An archive that is right in all but what ``layer`` holds."""
     from exseos.image.dockerfile import ContainerConfig
 
@@ -178,7 +183,12 @@ def test_harmless_layer_of_the_same_making_is_taken(tmp_path: Path) -> None:
 def test_config_that_is_not_canonical_is_refused(data: bytes) -> None:
     harmless = archive_of(file("a") + END)
     assert check_archive(io.BytesIO(harmless))
-    for change in (lambda config: config.update(rootfs=None), lambda config: config.update(config={"Env": "x"})):
+    changes: list[Callable[[dict[str, Any]], object]] = [
+        lambda config: config.update(rootfs=None),
+        lambda config: config.update(config={"Env": "x"}),
+        lambda config: config["rootfs"].update(diff_ids=["sha256:../../escape"]),
+    ]
+    for change in changes:
         with pytest.raises(CapsuleError):
             check_archive(io.BytesIO(archive_of(file("a") + END, change)))
 
@@ -187,7 +197,7 @@ def test_part_tree_refuses_what_slips_through(tmp_path: Path) -> None:
     part = PartTree(tmp_path / "root", "test")
     (tmp_path / "root").mkdir()
     part.link("a", "..")
-    for action in (lambda: part.file("a/escape", [b"x"], False), lambda: part.file("a", [b"x"], False), lambda: part.folder("x" * 2000)):
+    for path in ("a/escape", "a", "x" * 2000, "", "..", "nul\0"):
         with pytest.raises(ExseosError):
-            action()
+            part.file(path, [b"x"], executable=False)
     assert [path.name for path in tmp_path.iterdir()] == ["root"]

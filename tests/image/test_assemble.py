@@ -6,7 +6,6 @@ import shutil
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -52,11 +51,17 @@ def test_same_id_with_everything_varied(tmp_path: Path) -> None:
     assert list(home.iterdir()) == []
 
 
-def _pythons() -> Iterator[str]:
+def _pythons() -> list[str]:
+    """Other Pythons of this machine that start: on the PATH, or beside the running one as pyenv keeps them."""
+    versions = Path(sys.base_prefix).parent
+    found = []
     for version in ("3.12", "3.13", "3.14"):
-        found = subprocess.run([UV, "python", "find", "--no-project", version], capture_output=True, text=True, check=False, timeout=60)
-        if found.returncode == 0:
-            yield found.stdout.strip()
+        candidates = [shutil.which(f"python{version}"), *map(str, versions.glob(f"{version}.*/bin/python{version}"))]
+        for candidate in filter(None, candidates):
+            if subprocess.run([candidate, "-c", ""], check=False, capture_output=True, timeout=60).returncode == 0:
+                found.append(candidate)
+                break
+    return found
 
 
 @pytest.mark.network
@@ -138,7 +143,7 @@ def test_killed_process_leaves_nothing_for_good(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=False, timeout=60)
     assert done.returncode == -9
     assert len(list((tmp_path / "tmp").iterdir())) == 1
-    layer = LayerStore(tmp_path).make("key", lambda tree: (tree / "y").write_bytes(b"y") and None)
+    layer = LayerStore(tmp_path).make("key", lambda tree: (tree / "y").touch())
     assert [path.name for path in layer.tree.iterdir()] == ["y"]
     assert list((tmp_path / "tmp").iterdir()) == []
 
