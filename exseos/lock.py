@@ -1,7 +1,8 @@
 """The lock: everything an experiment resolves to, in exact versions and SHA-256, without a URL, path or time of the host.
 
 Two files: ``lock.json`` (canonical JSON of ``Lock``) and ``pylock.toml`` (the wheels, after PEP 751, normalised: one wheel per
-package by file name and SHA-256, sorted; no URLs, since where a file was fetched from is no part of what it is).
+package by file name and SHA-256, sorted; no URLs, since where a file was fetched from is no part of what it is). PEP 751 asks
+for ``path`` or ``url``: ``path`` is the bare file name, so that ``pip`` installs from a folder that holds lock and wheels.
 """
 
 from __future__ import annotations
@@ -133,9 +134,10 @@ class Lock(_Part):
     def pylock_bytes(self) -> bytes:
         """``pylock.toml`` in its one form."""
         lines = ['lock-version = "1.0"', 'created-by = "exseos"', f'requires-python = "=={self.python}.*"']
+        lines += [] if self.wheels else ["packages = []"]
         for wheel in sorted(self.wheels, key=lambda pin: (pin.name, pin.filename)):
             lines += ["", "[[packages]]", f'name = "{wheel.name}"', f'version = "{wheel.version}"', "[[packages.wheels]]"]
-            lines += [f'name = "{wheel.filename}"', f"size = {wheel.size}", f'hashes = {{sha256 = "{wheel.sha256}"}}']
+            lines += [f'path = "{wheel.filename}"', f"size = {wheel.size}", f'hashes = {{sha256 = "{wheel.sha256}"}}']
         return ("\n".join(lines) + "\n").encode()
 
 
@@ -171,7 +173,7 @@ def _wheels(text: str) -> tuple[WheelPin, ...]:
             WheelPin(
                 name=package["name"],
                 version=package["version"],
-                filename=wheel["name"],
+                filename=wheel["path"],
                 size=wheel["size"],
                 sha256=wheel["hashes"]["sha256"],
             )

@@ -104,5 +104,5 @@ def tree_files(root: Path) -> list[str]:
         if path.is_symlink() or not (path.is_file() or path.is_dir()):
             raise CapsuleError("only regular files and folders are allowed here", where=str(path))
         if path.is_file():
-            found.append(path.relative_to(root).as_posix())
+            found.append(check_path(path.relative_to(root).as_posix()))
     return sorted(found, key=str.encode)
