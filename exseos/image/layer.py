@@ -33,7 +33,7 @@ class BackgroundHash:
 
     def __init__(self) -> None:
         self._hash = hashlib.sha256()
-        self._queue: queue.Queue[bytes | memoryview | None] = queue.Queue(16)
+        self._queue: queue.Queue[bytes | memoryview | None] = queue.Queue(4)
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
