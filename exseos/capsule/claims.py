@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from exseos.capsule.index import ClaimRecord, MetricRecord
 from exseos.errors import ExseosError, UsageError
 from exseos.spec.models import Claim
+from exseos.spec.problems import nearest
 
 
 class ClaimsError(ExseosError):
@@ -31,17 +32,18 @@ def describe(claim: Claim) -> str:
 
 
 def judge(claims: Iterable[Claim], metrics: Sequence[MetricRecord], trial: str) -> tuple[ClaimRecord, ...]:
-    """Each claim with the recorded number and whether it holds; a claim about a number that was not measured is an error."""
+    """Each claim with the recorded number and whether it holds; a claim about a number or trial that is not there is an error."""
     values = {(metric.name, metric.level): metric.value for metric in metrics if metric.trial == trial and metric.scope == "design"}
     records = []
     for index, claim in enumerate(claims):
+        if claim.trial not in ("best", trial):
+            raise UsageError(f"there is no trial {claim.trial!r}", where=f"claims[{index}].trial", hint=f"There is: best, {trial}.")
         recorded = values.get((claim.metric, claim.level))
         if recorded is None:
             levels = sorted(level for name, level in values if name == claim.metric)
             names = sorted({name for name, level in values if level == claim.level})
-            hint = (
-                f"{claim.metric} has the level {', '.join(levels)}." if levels else f"At level {claim.level} there are: {', '.join(names)}."
-            )
+            hint = f"At level {claim.level} there is: {', '.join(names) or 'nothing'}{nearest(claim.metric, names)}"
+            hint = f"{claim.metric} has the level {', '.join(levels)}." if levels else hint
             raise UsageError(f"no stage measured {claim.metric} at level {claim.level}", where=f"claims[{index}]", hint=hint)
         record = ClaimRecord.model_validate({**claim.model_dump(), "trial": trial, "recorded": recorded, "holds": False})
         records.append(record.model_copy(update={"holds": record.accepts(recorded)}))

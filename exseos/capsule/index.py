@@ -150,6 +150,7 @@ class Index(Part):
     metrics: tuple[MetricRecord, ...]
     claims: tuple[ClaimRecord, ...]
     probe: dict[str, Any]
+    """Stage → the numerics probe of the author's machine."""
     optional: dict[EntryName, OptionalFile]
     parent: Sha256 | None
     licence: str

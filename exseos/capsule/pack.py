@@ -88,7 +88,7 @@ def pack(
         stages=stages,
         metrics=tuple(metrics),
         claims=tuple(claims),
-        probe=next((dict(result.facts["probe"]) for result in results if "probe" in result.facts), {}),
+        probe={result.plan.name: dict(result.facts["probe"]) for result in results if "probe" in result.facts},
         optional={name: OptionalFile(sha256=content.sha256, size=content.size) for name, content in data.items()},
         parent=_parent(ready.spec.folder),
         licence=ready.experiment.license,

@@ -12,12 +12,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from exseos.digest import canonical_json
 from exseos.engines.base import Command, Engine, ImageSource, Limits, Mount, Process
 from exseos.errors import HostError, StageError
 from exseos.manifest import Manifest
 from exseos.progress import Progress
+from exseos.store import Store, host_errors
+from exseos.study.warm import MOUNTED, warm_folder
 from exseos.worker.determinism import environment
 from exseos.worker.protocol import MAX_LINE, Failure, Task
+from exseos.worker.warm import environment as warm_environment
 
 _START_SECONDS = 120.0
 
@@ -38,17 +42,22 @@ class Session:
         files: Path,
         data: Mapping[str, Path],
         limits: Limits,
+        store: Store,
         progress: Progress,
-        extra_environment: Mapping[str, str] | None = None,
     ) -> None:
         self._engine, self._image, self._progress = engine, image, progress
         self._folder, self._files, self._data, self._limits = folder, files, data, limits
-        self._environment = {**environment(), **(extra_environment or {})}
+        self._store = store
         self._process: Process | None = None
         self._count = 0
+        self._late = False
         self.hello: dict[str, Any] = {}
+        self.ended = False
+        """The worker is gone: no further task can run in this session."""
 
     def __enter__(self) -> Session:
+        self._engine.load(self._image)
+        warm = warm_folder(self._engine, self._image, self._limits, self._store, self._progress)
         for name in ("in", "out"):
             (self._folder / name).mkdir()
         mounts = [
@@ -57,12 +66,16 @@ class Session:
             Mount(self._folder / "out", "/out", writable=True),
             *(Mount(path, f"/data/{name}") for name, path in self._data.items()),
         ]
-        command = Command(["/usr/bin/python3", "-m", "exseos.worker"], self._environment)
+        variables = environment()
+        if warm is not None:
+            mounts.append(Mount(warm, MOUNTED))
+            variables |= warm_environment(MOUNTED)
+        command = Command(["/usr/bin/python3", "-m", "exseos.worker"], variables)
         self._process = self._engine.start(self._image, command, mounts, self._limits)
         try:
             self.hello = self._ask({"op": "hello"}, "the worker's start")
         except BaseException:
-            self._process.kill()
+            self._end()
             raise
         return self
 
@@ -73,7 +86,7 @@ class Session:
             if kind is None:
                 with suppress(TimeoutError):
                     self._process.wait(10)
-            self._process.kill()
+            self._end()
 
     def run(
         self, stage: str, parameters: Mapping[str, Any], seed: int, inputs: Mapping[str, tuple[Path, Manifest]]
@@ -83,9 +96,10 @@ class Session:
         Returns the folder that the worker filled (untrusted until hashed) and facts about the run.
         Raises ``StageError`` for the experiment's own failure, ``HostError`` if this machine is the cause.
         """
-        shown = {name: self._show(name, folder, manifest) for name, (folder, manifest) in inputs.items()}
         output = self._folder / "out" / f"{self._count}-{stage}"
-        output.mkdir()
+        with host_errors(self._folder):
+            shown = {name: self._show(name, folder, manifest) for name, (folder, manifest) in inputs.items()}
+            output.mkdir()
         task = Task(
             parameters=dict(parameters),
             seed=seed,
@@ -94,7 +108,12 @@ class Session:
             output=f"/out/{output.name}",
         )
         result = self._ask({"op": "run", "stage": stage, "task": task.model_dump(mode="json")}, stage)
-        return output, result.get("facts", {})
+        try:
+            facts = dict(result.get("facts", {}))
+            canonical_json(facts)
+        except (ValueError, TypeError, RecursionError) as error:
+            raise self._broken(stage, "the facts about the run are no JSON object") from error
+        return output, facts
 
     def _show(self, name: str, folder: Path, manifest: Manifest) -> str:
         """Link (or copy) an earlier stage's outputs to where the worker sees them read-only."""
@@ -111,6 +130,8 @@ class Session:
 
     def _ask(self, request: dict[str, Any], what: str) -> dict[str, Any]:
         assert self._process is not None
+        if self.ended:
+            raise self._died(what)
         self._count += 1
         line = json.dumps({"id": self._count, **request}).encode() + b"\n"
         try:
@@ -118,7 +139,7 @@ class Session:
             self._process.stdin.flush()
         except OSError as error:
             raise self._died(what) from error
-        watchdog = threading.Timer(_START_SECONDS, self._process.kill) if request["op"] == "hello" else None
+        watchdog = threading.Timer(_START_SECONDS, self._too_late) if request["op"] == "hello" else None
         if watchdog:
             watchdog.start()
         try:
@@ -133,35 +154,49 @@ class Session:
             line = self._process.stdout.readline(MAX_LINE + 1)
             if not line.endswith(b"\n"):
                 if len(line) > MAX_LINE:
-                    self._process.kill()
-                    raise StageError("the worker broke the protocol: a line is too long", where=what)
+                    raise self._broken(what, f"a line is longer than {MAX_LINE} bytes")
                 raise self._died(what)
             try:
-                event = json.loads(line)
-                kind = event["event"]
-                if event["id"] != self._count:
-                    continue
+                event = json.loads(line, parse_constant=_no_constant)
+                number, kind = event["id"], event["event"]
                 if kind == "progress":
-                    self._show_progress(what, event)
-                elif kind == "done":
-                    return dict(event["result"])
-                elif kind == "error":
-                    raise self._failure(Failure.model_validate(event["error"]), what)
-            except (ValueError, KeyError, TypeError) as error:
-                self._process.kill()
-                raise StageError("the worker broke the protocol", where=what, hint=f"It said: {line[:200]!r}") from error
+                    if number == self._count:  # what an earlier task still had to say is of no interest
+                        self._show_progress(what, event)
+                    continue
+                answer = dict(event["result"]) if kind == "done" else Failure.model_validate(event["error"])
+                if kind not in ("done", "error") or number not in (self._count, None):
+                    raise ValueError("an answer to nothing that was asked")
+            except (ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
+                raise self._broken(what, f"it said {line[:200]!r}") from error
+            if isinstance(answer, Failure):
+                raise self._failure(answer, what)
+            return answer
+
+    def _broken(self, what: str, detail: str) -> StageError:
+        self._end()
+        return StageError(f"the worker broke the protocol: {detail}", where=what, hint="Look for code that writes to the worker's pipes.")
+
+    def _too_late(self) -> None:
+        self._late = True
+        self._end()
+
+    def _end(self) -> None:
+        self.ended = True
+        if self._process is not None:
+            self._process.kill()
 
     def _show_progress(self, what: str, event: dict[str, Any]) -> None:
         done, total = event.get("done"), event.get("total")
         if done is None:
-            self._progress.step(f"{what}: {event['text']}")
+            self._progress.step(f"{what}: {_printable(str(event['text']))}")
         else:
-            self._progress.advance(f"{what}: {event['text']}", int(done), None if total is None else int(total), unit="")
+            self._progress.advance(f"{what}: {_printable(str(event['text']))}", int(done), None if total is None else int(total), unit="")
 
     def _failure(self, failure: Failure, what: str) -> StageError | HostError:
         kind = HostError if failure.kind == "host" else StageError
         text = failure.what if failure.traceback is None else f"{failure.what}\n{failure.traceback.rstrip()}"
-        return kind(text, where=f"{what}: {failure.where}" if failure.where else what, hint=failure.hint)
+        where = f"{what}: {_printable(failure.where)}" if failure.where else what
+        return kind(_printable(text), where=where, hint=_printable(failure.hint) if failure.hint else None)
 
     def _died(self, what: str) -> HostError:
         assert self._process is not None
@@ -169,11 +204,26 @@ class Session:
             code: int | None = self._process.wait(5)
         except TimeoutError:
             code = None
-        self._process.kill()
         reason = self._process.reason() or f"exit code {code}"
-        tail = "\n".join(f"  | {line}" for line in self._process.stderr_tail().splitlines()[-15:])
+        self._end()
+        tail = "\n".join(f"  | {_printable(line)}" for line in self._process.stderr_tail().splitlines()[-15:])
+        if self._late:
+            return HostError(
+                f"the worker did not answer within {_START_SECONDS:g} s" + (f"\n{tail}" if tail else ""),
+                where=what,
+                hint="Run the same command again when this machine is less busy.",
+            )
         return HostError(
             f"the worker ended in the middle of its work ({reason})" + (f"\n{tail}" if tail else ""),
             where=what,
             hint="Finished stages are kept: run the same command again. If it is short of memory, free some or raise --memory.",
         )
+
+
+def _no_constant(word: str) -> None:
+    raise ValueError(f"{word} is no JSON")
+
+
+def _printable(text: str) -> str:
+    """``text`` of a worker, which may run anybody's code, without what would command a terminal."""
+    return "".join(letter if letter in "\n\t" or letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)

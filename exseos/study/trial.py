@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -10,12 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
+from exseos.errors import StageError
 from exseos.manifest import Manifest
 from exseos.metrics import Metric
 from exseos.progress import Progress
 from exseos.store import Finished, Store, host_errors
 from exseos.study.plan import StagePlan
 from exseos.study.session import Session
+
+_METRICS = TypeAdapter(list[Metric])
+_MAX_METRICS = 16 << 20
 
 
 @dataclass(frozen=True)
@@ -36,13 +41,21 @@ class StageResult:
 
 
 def read_metrics(folder: Path) -> list[Metric]:
-    """The metrics in a stage's outputs; none if it measures nothing."""
+    """The metrics in a stage's outputs; none if it measures nothing. Raises ``StageError`` if they are not of the known form."""
+    where = folder / "metrics.json"
     try:
-        descriptor = os.open(folder / "metrics.json", os.O_RDONLY | os.O_NOFOLLOW)
+        descriptor = os.open(where, os.O_RDONLY | os.O_NOFOLLOW)
     except FileNotFoundError:
         return []
     with os.fdopen(descriptor, "rb") as stream:
-        return [Metric.model_validate(item) for item in json.loads(stream.read())]
+        data = stream.read(_MAX_METRICS + 1)
+    if len(data) > _MAX_METRICS:
+        raise StageError("the metrics are longer than any stage writes", where=where.name)
+    try:
+        return _METRICS.validate_json(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise StageError(f"not a list of metrics: {'.'.join(map(str, first['loc']))}: {first['msg']}", where=where.name) from error
 
 
 def run_stage(session: Session, stage: StagePlan, seed: int, inputs: Mapping[str, tuple[Path, Manifest]]) -> tuple[Path, dict[str, Any]]:

@@ -146,7 +146,7 @@ class Sample:
                     holds=False,
                 ),
             ),
-            probe={"digest": "ab" * 32},
+            probe={"train": {"digest": "ab" * 32}},
             optional={
                 name: OptionalFile(sha256=sha256_bytes(data), size=len(data)) for name, data in entries.items() if name.startswith("data/")
             },
