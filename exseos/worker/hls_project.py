@@ -63,6 +63,7 @@ def write_project(model: Any, settings: Settings, rows: Any, output: Path, stamp
         with contextlib.chdir(output), _fixed_stamp(stamp):
             graph = _convert(model, settings, config)
             graph.write()
+            _make_relative(Path(FOLDER), Path.cwd())
     (output / f"{FOLDER}.tar.gz").unlink(missing_ok=True)
     return _summary(graph, settings, softmaxes)
 
@@ -107,6 +108,14 @@ def _configuration(model: Any, settings: Settings, rows: Any) -> tuple[dict[str,
     for softmax in softmaxes:
         softmax.apply(config["LayerName"])
     return config, softmaxes
+
+
+def _make_relative(project: Path, folder: Path) -> None:
+    """Replace the project's own absolute path, which Catapult's writer puts into its bridge, by ``.``."""
+    own = str(folder / project).encode()
+    for path in project.rglob("*"):
+        if path.is_file() and own in (content := path.read_bytes()):
+            path.write_bytes(content.replace(own, b"."))
 
 
 @contextlib.contextmanager
@@ -161,6 +170,7 @@ def _summary(graph: Any, settings: Settings, softmaxes: list[Softmax]) -> dict[s
         "part": graph.config.get_config_value("Part"),
         "clock_ns": settings.clock_ns,
         "strategy": settings.strategy,
+        "reuse_factor": settings.reuse_factor,
         "project": PROJECT,
         "input_size": int(graph.get_input_variables()[0].size()),
         "output_size": int(graph.get_output_variables()[0].size()),

@@ -72,6 +72,12 @@ def write_inputs(folder: Path, model: Any, task: str, x_train: np.ndarray[Any, A
     save(model, folder / "train" / "model.keras")
 
 
+def write_binary_inputs(folder: Path) -> None:
+    """A binary classifier's inputs; half of its 200 test rows lie far outside of its input's range."""
+    test = np.concatenate([rows(100, 3, seed=2), rows(100, 3, seed=3, scale=50.0)])[np.random.default_rng(0).permutation(200)]
+    write_inputs(folder, quantised_model(), "binary", rows(50, 3, seed=1), test)
+
+
 def run(folder: Path, stages: Sequence[str], *, output: Path | None = None, parameters: dict[str, Any] | None = None) -> Path:
     """Run ``stages`` on what is in ``folder``; their outputs go to ``output`` (default: ``folder``), which is returned."""
     target = output or folder

@@ -7,7 +7,8 @@ take latency. A model of HGQ2 layers brings its precisions; ``precision`` counts
 Reads ``train/model.keras`` and ``prepare/x_train.npy``. Writes
 
     hls4ml/         the project, byte-stable
-    convert.json    hls4ml's version, part, project name, sizes of input and output, and per layer name, class, precisions
+    convert.json    hls4ml's version, part, project name, sizes of input and output, and per layer name, class, precisions,
+                    strategy and reuse factor (hls4ml takes the nearest one that divides a layer's work)
 """
 
 from __future__ import annotations
