@@ -7,15 +7,16 @@ standard input ends, and a watchdog kills them. Each carries the label ``LABEL``
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from exseos.engines import base
+from exseos.engines.archive_index import manifest_digest
 from exseos.engines.base import Command, Engine, ImageSource, Limits, Mount, Process
 from exseos.engines.docker_process import DockerProcess
 from exseos.engines.probe import PROGRAM, ProbeImage
@@ -55,37 +56,35 @@ class Docker(Engine):
         return " ".join(self._product)
 
     def load(self, image: ImageSource, progress: Progress = _QUIET) -> str:
-        if (found := self._find(image)) is not None:
-            return found
-        with _explained("load the image"):
-            api: Any = connect(_LOAD_TIMEOUT_S)
-            for line in api.load_image(_reported(image.archive(), progress), quiet=True):
-                if "error" in line:
-                    raise HostError(f"docker cannot load the image: {line['error']}", where=image.id, hint="Check the daemon's disk space.")
-        if (found := self._find(image)) is None:
-            raise DigestMismatch(
-                "docker stored the image under another id",
-                where=image.id,
-                hint="Its containerd image store does so: turn it off in /etc/docker/daemon.json, or use --engine bubblewrap.",
-            )
-        return found
+        if self._find(image) is None:
+            with _explained("load the image"):
+                api: Any = connect(_LOAD_TIMEOUT_S)
+                for line in api.load_image(_reported(image.archive(), progress), quiet=True):
+                    if "error" in line:
+                        raise HostError(
+                            f"docker cannot load the image: {line['error']}", where=image.id, hint="Check the daemon's disk space."
+                        )
+            if self._find(image) is None:
+                hint = "Update Docker, or use --engine bubblewrap."
+                raise DigestMismatch("docker stored the image under another id", where=image.id, hint=hint)
+        return image.id
 
     def remove(self, image: ImageSource) -> None:
         from docker.errors import NotFound
 
-        with _explained("remove the image"):
-            try:
-                self._api.remove_image(image.id, force=True)
-            except NotFound:
-                return
+        if (found := self._find(image)) is not None:
+            with _explained("remove the image"), contextlib.suppress(NotFound):
+                self._api.remove_image(found, force=True)
 
     def start(self, image: ImageSource, command: Command, mounts: Sequence[Mount], limits: Limits) -> Process:
         base.check_mounts(mounts)
         uid, gid = self._user(mounts)
+        if (found := self._find(image)) is None:
+            raise HostError("docker has not got the image", where=image.id, hint="Another program removed it: run the command again.")
         with _explained("start a container"):
             api = connect(_TIMEOUT_S)
             created = api.create_container(
-                image=image.id,
+                image=found,
                 entrypoint=list(command.argv),
                 command=[],
                 environment=base.container_environment(image, command),
@@ -126,14 +125,19 @@ class Docker(Engine):
         return any("rootless" in option for option in self._api.info().get("SecurityOptions") or [])
 
     def _find(self, image: ImageSource) -> str | None:
-        """The id of ``image`` as the daemon reports it, ``None`` if it has not got it."""
-        from docker.errors import ImageNotFound
+        """The id by which the daemon knows ``image``, ``None`` if it has not got it.
+
+        That is the digest of the configuration, or with Docker's containerd image store the digest of the manifest that holds it.
+        """
+        from docker.errors import NotFound
 
         with _explained("look for the image"):
-            try:
-                return str(self._api.inspect_image(image.id)["Id"])  # type: ignore[no-untyped-call]
-            except ImageNotFound:
-                return None
+            for digest in (image.id, manifest_digest(image)):
+                with contextlib.suppress(NotFound):
+                    found = str(self._api.inspect_image(digest)["Id"])  # type: ignore[no-untyped-call]
+                    if found == digest:
+                        return found
+        return None
 
     def _user(self, mounts: Sequence[Mount]) -> tuple[int, int]:
         """The uid and gid to run as: the owner of what is written, seen from the daemon's user namespace."""
@@ -204,7 +208,7 @@ def connect(timeout: float) -> APIClient:
         return APIClient(**{"base_url": address, **settings, "timeout": timeout}, version="auto")
 
 
-@contextmanager
+@contextlib.contextmanager
 def _explained(action: str) -> Iterator[None]:
     """Turn the SDK's errors into ours."""
     from docker.errors import APIError, DockerException

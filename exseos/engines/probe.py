@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import struct
 import tarfile
 from collections.abc import Iterator, Mapping
@@ -51,8 +50,7 @@ class ProbeImage:
         return {}
 
     def archive(self) -> Iterator[bytes]:
-        manifest = [{"Config": "config.json", "Layers": ["layer.tar"], "RepoTags": [TAG]}]
-        yield _tar({"config.json": self._config, "layer.tar": self._layer, "manifest.json": json.dumps(manifest).encode()})
+        yield oci_archive(self._config, self._layer, TAG)
 
     def rootfs(self) -> Path:
         root = self._folder / "rootfs"
@@ -61,6 +59,23 @@ class ProbeImage:
         program.write_bytes(exit_program())
         program.chmod(0o755)
         return root
+
+
+def oci_archive(config: bytes, layer: bytes, tag: str) -> bytes:
+    """An image of one uncompressed layer as one tar, both an OCI layout (image-spec 1.0) and a docker archive."""
+
+    def described(kind: str, content: bytes) -> dict[str, str | int]:
+        return {"digest": f"sha256:{sha256_bytes(content)}", "mediaType": f"application/vnd.oci.image.{kind}", "size": len(content)}
+
+    manifest = canonical_json(
+        {"config": described("config.v1+json", config), "layers": [described("layer.v1.tar", layer)], "schemaVersion": 2}
+    )
+    names = {"io.containerd.image.name": f"docker.io/library/{tag}"}
+    index = {"manifests": [{**described("manifest.v1+json", manifest), "annotations": names}], "schemaVersion": 2}
+    blobs = {f"blobs/sha256/{sha256_bytes(content)}": content for content in (config, manifest, layer)}
+    docker = [{"Config": next(iter(blobs)), "Layers": list(blobs)[2:], "RepoTags": [tag]}]
+    layout = {"oci-layout": canonical_json({"imageLayoutVersion": "1.0.0"}), "index.json": canonical_json(index)}
+    return _tar({**layout, "manifest.json": canonical_json(docker), **blobs})
 
 
 def _tar(files: Mapping[str, bytes]) -> bytes:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from exseos.digest import canonical_json, sha256_bytes
+from exseos.engines.probe import oci_archive
 
 
 class FolderImage:
@@ -30,14 +31,7 @@ class FolderImage:
         return self._environment
 
     def archive(self) -> Iterator[bytes]:
-        manifest = canonical_json([{"Config": "config.json", "Layers": ["layer.tar"], "RepoTags": None}])
-        stream = io.BytesIO()
-        with tarfile.open(fileobj=stream, mode="w") as archive:
-            for name, content in {"config.json": self._config, "layer.tar": self._layer, "manifest.json": manifest}.items():
-                member = tarfile.TarInfo(name)
-                member.size = len(content)
-                archive.addfile(member, io.BytesIO(content))
-        data = stream.getvalue()
+        data = oci_archive(self._config, self._layer, f"exseos-test:{self.id[7:23]}")
         for start in range(0, len(data), 1 << 16):
             yield data[start : start + (1 << 16)]
 
