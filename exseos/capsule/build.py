@@ -136,7 +136,7 @@ def _run(
 
     def session() -> Session:
         if not sessions:
-            sessions.append(open_session(ready, engine, request.limits, scratch / "session", stack, progress))
+            sessions.append(open_session(ready, engine, request.limits, scratch / "session", store, stack, progress))
         return sessions[0]
 
     stages = plan(ready.experiment)
@@ -151,16 +151,17 @@ def _run(
         progress=progress,
     )
     if request.check:
-        second = open_session(ready, engine, request.limits, scratch / "second run", stack, progress)
+        second = open_session(ready, engine, request.limits, scratch / "second run", store, stack, progress)
         check_exact(results, second, ready.experiment.seed, progress)
     return results
 
 
-def open_session(ready: Prepared, engine: Engine, limits: Limits, folder: Path, stack: ExitStack, progress: Progress) -> Session:
-    """Load the image and start a worker that sees the experiment; it ends with ``stack``."""
-    engine.load(ready.image)
+def open_session(
+    ready: Prepared, engine: Engine, limits: Limits, folder: Path, store: Store, stack: ExitStack, progress: Progress
+) -> Session:
+    """Start a worker that sees the experiment; it ends with ``stack``."""
     folder.mkdir()
-    session = Session(engine, ready.image, folder=folder, files=ready.files, data=ready.data, limits=limits, progress=progress)
+    session = Session(engine, ready.image, folder=folder, files=ready.files, data=ready.data, limits=limits, store=store, progress=progress)
     return stack.enter_context(session)
 
 

@@ -18,7 +18,7 @@ from exseos.capsule.verify import verify
 from exseos.engines import choose
 from exseos.engines.base import Limits
 from exseos.errors import CapsuleError, DigestMismatch, ExseosError
-from exseos.image.archive import read_archive
+from exseos.image.archive import find_image, read_archive
 from exseos.image.image import Image
 from exseos.lock import Lock, read_lock
 from exseos.manifest import check_path
@@ -66,7 +66,7 @@ def replay(request: ReplayRequest, store: Store, progress: Progress) -> Verdict:
         capsule = _open(reader, report.seal, scratch)
         data = _bring_data(capsule, request.data, store, progress)
         image = _image(capsule, store, progress)
-        sessions = stack.enter_context(Sessions(engine, image, capsule.folder / "spec", data, request.limits, scratch, progress))
+        sessions = stack.enter_context(Sessions(engine, image, capsule.folder / "spec", data, request.limits, scratch, store, progress))
         entries, notes = judge_capsule(capsule.index, capsule.experiment, capsule.folder, sessions, progress)
     known = known_failures(capsule.index, entries) if request.allow_failed_claims else []
     return Verdict(
@@ -131,7 +131,10 @@ def _download(capsule: _Capsule, name: str, store: Store, progress: Progress) ->
 
 def _image(capsule: _Capsule, store: Store, progress: Progress) -> Image:
     """The capsule's own image, or the one that its lock determines."""
-    if IMAGE in capsule.reader.names:
+    cached = find_image((capsule.folder / IMAGE_CONFIG).read_bytes(), store.cache)
+    if cached is not None:
+        image = cached
+    elif IMAGE in capsule.reader.names:
         progress.step("unpacking the image")
         with capsule.reader.open(IMAGE) as stream:
             image = read_archive(stream, store.cache)

@@ -119,13 +119,17 @@ class Session:
         """Link (or copy) an earlier stage's outputs to where the worker sees them read-only."""
         target = self._folder / "in" / f"{name}-{manifest.digest[:16]}"
         if not target.exists():
+            half = target.with_name(f".{target.name}")
+            shutil.rmtree(half, ignore_errors=True)
+            half.mkdir()
             for entry in manifest:
-                path = target / entry.path
+                path = half / entry.path
                 path.parent.mkdir(parents=True, exist_ok=True)
                 try:
                     os.link(folder / entry.path, path)
                 except OSError:
                     shutil.copyfile(folder / entry.path, path)
+            half.rename(target)
         return f"/in/{target.name}"
 
     def _ask(self, request: dict[str, Any], what: str) -> dict[str, Any]:
