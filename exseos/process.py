@@ -23,7 +23,9 @@ def run(
     Raises ``ExseosError`` if it cannot be started or takes longer than ``seconds``.
     """
     try:
-        return subprocess.run(command, cwd=folder, input=text, env=environment, timeout=seconds, capture_output=True, text=True, check=False)
+        return subprocess.run(
+            command, cwd=folder, input=text, env=environment, timeout=seconds, capture_output=True, text=True, check=False
+        )
     except FileNotFoundError as error:
         raise ExseosError(f"the program {command[0]!r} was not found", hint="Install it, or repair this installation.") from error
     except subprocess.TimeoutExpired as error:
