@@ -12,7 +12,6 @@ import os
 import resource
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -21,7 +20,7 @@ from typing import ClassVar
 from exseos.engines import base, cgroup, refusal
 from exseos.engines.base import Command, Engine, ImageSource, Limits, Mount, Process
 from exseos.engines.bubblewrap_process import BubblewrapProcess, Launch
-from exseos.engines.probe import PROGRAM, ProbeImage
+from exseos.engines.probe import PROGRAM, ProbeImage, executable_folder
 from exseos.errors import ExseosError, HostError
 from exseos.progress import Progress, Quiet
 
@@ -96,14 +95,14 @@ def _programs() -> Iterator[str]:
 
 def _try(program: str) -> str | None:
     """Start the probe image; ``None`` if it ran, else what bwrap said."""
-    with tempfile.TemporaryDirectory(prefix="exseos-") as folder:
-        try:
-            process = _start(program, ProbeImage(Path(folder)), Command([PROGRAM]), [], Limits(seconds=20))
-        except HostError as error:
-            return error.what
-        with process.stdin, process.stdout:
-            code = process.wait()
-        return None if code == 0 else process.stderr_tail().strip() or process.reason() or f"exit code {code}"
+    try:
+        with executable_folder() as folder:
+            process = _start(program, ProbeImage(folder), Command([PROGRAM]), [], Limits(seconds=20))
+            with process.stdin, process.stdout:
+                code = process.wait()
+    except HostError as error:
+        return error.what
+    return None if code == 0 else process.stderr_tail().strip() or process.reason() or f"exit code {code}"
 
 
 def _start(program: str, image: ImageSource, command: Command, mounts: Sequence[Mount], limits: Limits) -> BubblewrapProcess:

@@ -61,7 +61,7 @@ class BubblewrapProcess:
         threading.Thread(target=self._live, name="exseos-sandbox", daemon=True).start()
         self._started.wait()
         if self._failure is not None:
-            raise HostError(f"cannot start a sandbox: {self._failure}", where=shlex.join([*launch.program, "…", *launch.argv]))
+            raise HostError(str(self._failure), where=shlex.join([*launch.program, "…", *launch.argv]))
 
     @property
     def stdin(self) -> BinaryIO:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import struct
+import subprocess
 import tarfile
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from exseos.digest import canonical_json, sha256_bytes
+from exseos.errors import HostError
 
 TAG = "exseos-probe:1"
 PROGRAM = "/exit"
@@ -59,6 +63,28 @@ class ProbeImage:
         program.write_bytes(exit_program())
         program.chmod(0o755)
         return root
+
+
+@contextlib.contextmanager
+def executable_folder() -> Iterator[Path]:
+    """A temporary folder from which programs may be started: the usual place is mounted ``noexec`` on some servers.
+
+    Raises ``HostError`` if there is none.
+    """
+    parents = (tempfile.gettempdir(), str(Path.home()), "/var/tmp", "/dev/shm")
+    parent = next((parent for parent in parents if _starts_programs(parent)), None)
+    if parent is None:
+        raise HostError("no temporary folder lets programs start", hint="Set TMPDIR to a folder that is not mounted noexec.")
+    with tempfile.TemporaryDirectory(prefix=".exseos-", dir=parent) as folder:
+        yield Path(folder)
+
+
+def _starts_programs(parent: str) -> bool:
+    try:
+        with tempfile.TemporaryDirectory(prefix=".exseos-", dir=parent) as folder:
+            return subprocess.run([ProbeImage(Path(folder)).rootfs() / PROGRAM[1:]], timeout=10).returncode == 0
+    except OSError:
+        return False
 
 
 def oci_archive(config: bytes, layer: bytes, tag: str) -> bytes:

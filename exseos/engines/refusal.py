@@ -10,6 +10,7 @@ from exseos.errors import HostError
 _APPARMOR = "kernel/apparmor_restrict_unprivileged_userns"
 _CLONE = "kernel/unprivileged_userns_clone"
 _MAXIMUM = "user/max_user_namespaces"
+_REFUSED = ("not permitted", "denied", "No permissions")
 
 
 def explain(program: str, said: str, root: Path = Path("/")) -> HostError:
@@ -37,7 +38,7 @@ def _cause(program: str, said: str, root: Path) -> tuple[str, str]:
         )
     if unprivileged and _setting(root, _APPARMOR) == "1":
         return f"AppArmor forbids user namespaces to programs without a profile ({said})", _apparmor_remedy(program)
-    if _in_container(root) and ("not permitted" in said or "denied" in said):
+    if _in_container(root) and any(words in said for words in _REFUSED):
         return (
             f"this is inside a container that forbids it ({said})",
             "Start the outer container with `--security-opt seccomp=unconfined --security-opt apparmor=unconfined "

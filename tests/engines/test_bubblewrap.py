@@ -52,6 +52,18 @@ def test_no_user_name_spaces_at_all(tmp_path: Path) -> None:
     assert "sudo sysctl -w user.max_user_namespaces=15000" in said.stdout
 
 
+def test_a_temporary_folder_without_programs_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For real: TMPDIR on a file system mounted noexec, as on hardened servers."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a file system")
+    script = "from exseos.engines.bubblewrap import Bubblewrap; print(Bubblewrap().available())"
+    mount = f'mount -t tmpfs -o noexec none {tmp_path} && exec "$@"'
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    argv = ["unshare", "--mount", "sh", "-c", mount, "sh", sys.executable, "-c", script]
+    said = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=60, cwd=Path(__file__).parents[2])
+    assert (said.stdout, said.stderr) == ("None\n", "")
+
+
 def test_control_groups_enforce_everything_and_leave_nothing(image: FolderImage, monkeypatch: pytest.MonkeyPatch) -> None:
     if os.geteuid() != 0:
         pytest.skip("only root can rely on making control groups")
