@@ -101,6 +101,32 @@ def test_five_classes(tmp_path: Path) -> None:
     assert np.load(tmp_path / "synthesize" / "rtl_test.npy").shape == (300, 5)
 
 
+def test_tables_and_multipliers(tmp_path: Path) -> None:
+    import keras
+    from hgq.config import QuantizerConfigScope
+    from hgq.layers import QDense, QSoftmax
+    from hgq.utils import trace_minmax
+
+    with QuantizerConfigScope(place="datalane", default_q_type="kif", i0=2, f0=2, overflow_mode="WRAP"):
+        model = keras.Sequential([keras.layers.Input((3,)), QDense(3), QSoftmax()])
+    trace_minmax(model, tiny.rows(50, 3, seed=1), verbose=False)
+    tiny.write_inputs(tmp_path, model, "multiclass", tiny.rows(50, 3, seed=1), tiny.rows(60, 3, seed=2))
+    tiny.run(tmp_path, ["synthesize", "implement"])
+    found = tiny.metrics(tmp_path / "synthesize")
+    assert found["rtl_keras_mismatches"] == 0 and found["dsp"] > 0
+    assert list((tmp_path / "synthesize" / "rtl").glob("*.mem"))
+    assert "gate_rtl_mismatches" not in tiny.metrics(tmp_path / "implement")
+    assert "no model of MULT18X18D" in json.loads((tmp_path / "implement" / "report.json").read_bytes())["gate_check"]
+
+
+def test_a_design_with_more_ports_than_the_part_has_pins(tmp_path: Path) -> None:
+    tiny.write_inputs(tmp_path, tiny.quantised_model(features=40, hidden=1), "binary", tiny.rows(9, 40, seed=1), tiny.rows(9, 40, seed=2))
+    parameters = {**tiny.PARAMETERS, "synthesize": {**tiny.SYNTHESIZE, "part": "LFE5U-12F-6TG144C"}}
+    with pytest.raises(StageError, match="nextpnr-ecp5 failed") as caught:
+        tiny.run(tmp_path, ["synthesize", "implement"], parameters=parameters)
+    assert "does not fit LFE5U-12F-6TG144C" in str(caught.value.hint)
+
+
 @pytest.mark.slow
 def test_a_xilinx_part_is_mapped_but_not_routed(tmp_path: Path) -> None:
     tiny.write_inputs(tmp_path, tiny.quantised_model(hidden=1), "binary", tiny.rows(50, 3, seed=1), tiny.rows(20, 3, seed=2))

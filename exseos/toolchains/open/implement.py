@@ -4,7 +4,7 @@ Reads ``synthesize/netlist.json``, ``interface.json``, ``rtl_test.npy``, ``prepa
 ``prepared.json``. Writes
 
     design.config        the routed design, in Project Trellis' text format
-    report.json          nextpnr's report: clocks and resources used and available
+    report.json          nextpnr's report: clocks and resources used and available; why there was no gate-level check, if so
     metrics.json         timing and resources (level routed), agreement of the netlist with the RTL (level gate)
 
 ``latency_ns`` is ``latency_max_cycles`` times the period at which the routed design can be clocked: the target
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 # nextpnr's names of ECP5's resources; TRELLIS_COMB is one LUT4, two of them make a carry element.
 _RESOURCES = {"lut": "TRELLIS_COMB", "ff": "TRELLIS_FF", "dsp": "MULT18X18D", "bram_18k": "DP16KD", "io": "TRELLIS_IO"}
 
+_NO_MODEL = {"ALU54B", "DP16KD", "MULT18X18D", "PDPW16KD"}
+
 
 def implement(work: Work, synthesis: Synthesize, parameters: Implement) -> None:
     """Fill ``work.output``; raises ``StageError`` if the part cannot be routed or the design does not fit."""
@@ -53,12 +55,21 @@ def implement(work: Work, synthesis: Synthesize, parameters: Implement) -> None:
         route(folder, part, seed=parameters.seed, clock_ns=synthesis.clock_ns)
         shutil.copyfile(folder / "design.config", work.output / "design.config")
         report = _report(folder / "report.json")
+        opaque = _opaque_cells(folder / "netlist.json")
+        if opaque:
+            report["gate_check"] = f"not possible: Yosys has no model of {', '.join(opaque)}"
         work.write_json("report.json", report)
         metrics = _metrics(report, interface, synthesis.clock_ns)
-        if parameters.gate_rows:
+        if parameters.gate_rows and not opaque:
             work.progress("simulating the netlist", None, None)
             metrics += _gate_check(work, folder, interface, parameters.gate_rows)
     work.write_metrics(metrics)
+
+
+def _opaque_cells(netlist: Path) -> list[str]:
+    """Kinds of cells in the design that Yosys knows only from outside."""
+    cells = json.loads(netlist.read_bytes())["modules"][TOP]["cells"].values()
+    return sorted(_NO_MODEL & {cell["type"] for cell in cells})
 
 
 def _report(path: Path) -> dict[str, Any]:

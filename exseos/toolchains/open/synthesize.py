@@ -25,6 +25,7 @@ from exseos.toolchains.agreement import mismatches, quality
 from exseos.toolchains.base import Work
 from exseos.toolchains.keras_model import decision_threshold, load_model
 from exseos.toolchains.open.interface import Interface
+from exseos.toolchains.open.nextpnr import warm_up
 from exseos.toolchains.open.part import Part, parse_part
 from exseos.toolchains.open.verilog import TOP, write_verilog
 from exseos.toolchains.open.yosys import build_simulator, run_simulator, run_yosys, yosys_version
@@ -47,6 +48,8 @@ _XILINX_CELLS = {
 def synthesize(work: Work, parameters: Synthesize) -> None:
     """Fill ``work.output``; raises ``StageError`` for a model that the toolchain cannot take."""
     part = parse_part(parameters.part)
+    if part.routable:
+        warm_up()
     work.progress("writing Verilog", None, None)
     model = load_model(work.inputs["train"] / "model.keras")
     interface = write_verilog(model, work.output / "rtl", latency_cutoff=parameters.latency_cutoff, hard_dc=parameters.hard_dc)
@@ -98,7 +101,8 @@ def _count(name: str, value: int, origin: dict[str, str]) -> Metric:
 
 def _read(folder: Path) -> list[str]:
     """The command that reads the Verilog in ``folder``, in one order everywhere."""
-    return [f"read_verilog -sv {' '.join(sorted(path.name for path in folder.glob('*.v')))}"]
+    # Deferred: the table module as such names a memory file that no design has.
+    return [f"read_verilog -sv -defer {' '.join(sorted(path.name for path in folder.glob('*.v')))}"]
 
 
 def _map(folder: Path, part: Part, output: Path) -> dict[str, int]:
@@ -107,6 +111,9 @@ def _map(folder: Path, part: Part, output: Path) -> dict[str, int]:
     run_yosys(
         [
             *_read(folder),
+            f"hierarchy -check -top {TOP}",
+            # da4ml asks for its tables in distributed memory, which ECP5 has no read-only kind of: they become LUTs.
+            "setattr -unset rom_style m:*",
             synth,
             "delete t:$scopeinfo",
             # Source locations hold the path of Yosys' own libraries.
