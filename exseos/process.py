@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from exseos.errors import ExseosError
+from exseos.errors import ExseosError, HostError
 
 
 def run(
@@ -24,9 +24,19 @@ def run(
     """
     try:
         return subprocess.run(
-            command, cwd=folder, input=text, env=environment, timeout=seconds, capture_output=True, text=True, check=False
+            command,
+            cwd=folder,
+            input=text,
+            env=environment,
+            timeout=seconds,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
         )
     except FileNotFoundError as error:
         raise ExseosError(f"the program {command[0]!r} was not found", hint="Install it, or repair this installation.") from error
+    except OSError as error:
+        raise HostError(f"cannot be started ({error.strerror}): {shlex.join(command)}", where=str(folder)) from error
     except subprocess.TimeoutExpired as error:
         raise ExseosError(f"no answer within {seconds:g} s from: {shlex.join(command)}", hint="Check the network and try again.") from error

@@ -83,7 +83,7 @@ def request_digests(experiment: Experiment) -> dict[str, str]:
     """Digests of all that a lock depends on, by the name of the part of the spec."""
     parts: dict[str, object] = {
         "environment": experiment.environment.model_dump(mode="json"),
-        "toolchain": sorted(_extra_packages(experiment)),
+        "toolchain": sorted({*_extra_packages(experiment), *_tool_requirements(experiment)}),
         "exseos's own requirements": [_own_requirements(), sha256_bytes(base_lock().text().encode())],
     }
     for name, source in experiment.data.items():
@@ -93,7 +93,7 @@ def request_digests(experiment: Experiment) -> dict[str, str]:
 
 def bring_wheels(wheels: tuple[WheelPin, ...], *, python: str, cache: Path, progress: Progress) -> list[Path]:
     """Local files of the pinned wheels, from the cache or the package index, in the order of ``wheels``."""
-    absent = [pin for pin in wheels if not (cache / "downloads" / pin.sha256).is_file()]
+    absent = [pin for pin in wheels if not _have(cache / "downloads" / pin.sha256, pin.size)]
     urls: Mapping[str, str] = {found.pin.sha256: found.url for found in locate(absent, python=python)}
     downloads = [
         wheel_download(pin, urls[pin.sha256])
@@ -104,10 +104,17 @@ def bring_wheels(wheels: tuple[WheelPin, ...], *, python: str, cache: Path, prog
     return fetch(downloads, cache, progress)
 
 
+def _have(path: Path, size: int) -> bool:
+    """A file of that name was checked when it came; another size shows a disk that cut it later. 0: not known."""
+    return path.is_file() and (not size or path.stat().st_size == size)
+
+
 def _requirements(experiment: Experiment) -> list[str]:
-    own = _own_requirements()
-    tools = find_toolchain(experiment.synthesize.toolchain).requirements if experiment.synthesize else ()
-    return [*experiment.environment.requirements, *own, *tools]
+    return [*experiment.environment.requirements, *_own_requirements(), *_tool_requirements(experiment)]
+
+
+def _tool_requirements(experiment: Experiment) -> tuple[str, ...]:
+    return find_toolchain(experiment.synthesize.toolchain).requirements if experiment.synthesize else ()
 
 
 def _packages(experiment: Experiment, cache: Path, progress: Progress) -> list[DebPackage]:

