@@ -1,0 +1,87 @@
+"""Time the assembly of an image, cold and warm, against `docker build` of the same content, in the same run.
+
+    scripts/with-engines .venv-dev/bin/python -m benchmarks.image [SPEC]
+
+Downloads are not counted on either side: packages and wheels are in the cache before. `docker build` gets the same content the way a
+Dockerfile would have it: the base as `ADD rootfs.tar /` and the wheels, local, by pip's usual `--target` install in a RUN.
+Exit code 1 if a target is missed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks.measure import Measured, load, peak_of, run
+from exseos.image.assemble import base_context
+from exseos.lock import read_lock
+from exseos.progress import Quiet
+from exseos.resolve import lock_folder
+
+EXSEOS = [sys.executable, "-m", "exseos"]
+WARM_TARGET_SECONDS = 2.0
+MEMORY_TARGET_MIB = 200
+
+
+def main(spec: Path) -> int:
+    """Measure, print, and say whether the targets are met."""
+    with tempfile.TemporaryDirectory(dir=os.environ.get("EXSEOS_BENCHMARK_FOLDER")) as temporary:
+        folder = Path(temporary)
+        store = {"EXSEOS_STORE": str(folder / "store")}
+        build = [*EXSEOS, "image", "build", str(spec.absolute())]
+        run(build, cwd=folder, environment=store)
+        for name in ("layers", "keys", "rootfs"):
+            shutil.rmtree(folder / "store/cache" / name)
+        cold = peak_of(build, cwd=folder, environment=store)
+        warm = peak_of(build, cwd=folder, environment=store)
+        docker = _docker_build(spec, folder)
+    print(f"{load()}\n{'':28}{'seconds':>9}{'relative':>10}{'host peak MiB':>15}")
+    for name, measured in (("docker build, no cache", docker), ("exseos image build, cold", cold), ("exseos image build, warm", warm)):
+        print(f"{name:28}{measured.seconds:9.1f}{docker.seconds / measured.seconds:10.2f}{measured.peak_mib:15.0f}")
+    met = cold.seconds < docker.seconds and warm.seconds < WARM_TARGET_SECONDS and cold.peak_mib < MEMORY_TARGET_MIB
+    wanted = f"cold faster than docker build, warm < {WARM_TARGET_SECONDS} s, peak < {MEMORY_TARGET_MIB} MiB"
+    print(f"targets ({wanted}): {'met' if met else 'MISSED'}")
+    return 0 if met else 1
+
+
+def _docker_build(spec: Path, folder: Path) -> Measured:
+    """`docker build` without its cache, of the base and the wheels; the image is removed again."""
+    context = base_context(folder / "context", folder / "store/cache", Quiet())
+    wheels = context / "wheels"
+    wheels.mkdir()
+    for pin in read_lock(lock_folder(spec)).wheels:
+        os.link(folder / "store/cache/downloads" / pin.sha256, wheels / pin.filename)
+    pip = _pip(folder)
+    shutil.copytree(pip, context / "pip")
+    install = [
+        *("/usr/bin/python3", "/pip", "install", "--no-index", "--no-deps", "--no-compile", "--root-user-action=ignore", "--quiet"),
+        *("--target", "/opt/exseos/lib/python3.11/site-packages"),
+    ]
+    names = sorted(f"/wheels/{path.name}" for path in wheels.iterdir())
+    (context / "Dockerfile").write_text(
+        "FROM scratch\nADD rootfs.tar /\nCOPY wheels /wheels\nCOPY pip /pip\nUSER 0\n"
+        f"ENV PATH=/usr/bin PYTHONPATH=/pip\nRUN {json.dumps([*install, *names])}\n"
+    )
+    measured = run(
+        ["docker", "build", "--no-cache", "--force-rm", "--network=none", "-q", "-t", "exseos-benchmark", "."],
+        cwd=context,
+        environment={"DOCKER_BUILDKIT": "0"},
+    )
+    run(["docker", "rmi", "-f", "exseos-benchmark"], cwd=context)
+    return measured
+
+
+def _pip(folder: Path) -> Path:
+    """An unpacked pip with a ``__main__``, so that `python3 FOLDER` is pip."""
+    target = folder / "pip"
+    run([sys.executable, "-m", "uv", "pip", "install", "--quiet", "--target", str(target), "pip"], cwd=folder)
+    shutil.copy(target / "pip/__main__.py", target / "__main__.py")
+    return target
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1] if len(sys.argv) > 1 else "examples/tiny/spec.yaml")))
