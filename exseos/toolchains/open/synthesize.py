@@ -25,7 +25,6 @@ from exseos.toolchains.agreement import mismatches, quality
 from exseos.toolchains.base import Work
 from exseos.toolchains.keras_model import decision_threshold, load_model
 from exseos.toolchains.open.interface import Interface
-from exseos.toolchains.open.nextpnr import warm_up
 from exseos.toolchains.open.part import Part, parse_part
 from exseos.toolchains.open.verilog import TOP, write_verilog
 from exseos.toolchains.open.yosys import build_simulator, run_simulator, run_yosys, yosys_version
@@ -48,8 +47,6 @@ _XILINX_CELLS = {
 def synthesize(work: Work, parameters: Synthesize) -> None:
     """Fill ``work.output``; raises ``StageError`` for a model that the toolchain cannot take."""
     part = parse_part(parameters.part)
-    if part.routable:
-        warm_up()
     work.progress("writing Verilog", None, None)
     model = load_model(work.inputs["train"] / "model.keras")
     interface = write_verilog(model, work.output / "rtl", latency_cutoff=parameters.latency_cutoff, hard_dc=parameters.hard_dc)
