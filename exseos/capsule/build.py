@@ -77,6 +77,8 @@ def build(request: BuildRequest, store: Store, progress: Progress) -> Built:
             "this version builds one trial: a spec with searches cannot be built yet", where=str(request.spec), hint="Write the values out."
         )
     output = request.output or Path(f"{spec.experiment().name}.capsule.zip")
+    if output.is_dir():
+        raise UsageError("this is a folder, not a file for the capsule", where=str(output))
     if not output.parent.is_dir():
         raise UsageError("there is no such folder for the capsule", where=str(output.parent))
     engine, why = choose(request.engine)

@@ -5,8 +5,9 @@ Exit codes: 0 good, 1 error, 2 usage, 3 does not reproduce, 4 holds so far but n
 
 from __future__ import annotations
 
+import codecs
 import importlib
-import os
+import io
 import sys
 
 import click
@@ -73,8 +74,17 @@ def _version(context: click.Context, parameter: click.Parameter, value: bool) ->
         context.exit()
 
 
+def _print_any_character() -> None:
+    """A terminal or log whose encoding lacks a character gets an escape for it, and plain ASCII (``LC_ALL=C``) is taken for UTF-8."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            ascii_only = codecs.lookup(stream.encoding).name == "ascii"
+            stream.reconfigure(encoding="utf-8" if ascii_only else None, errors="backslashreplace")
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; the entry point of the ``exseos`` script."""
+    _print_any_character()
     try:
         result = _group().main(args=arguments, prog_name="exseos", standalone_mode=False)
     except click.exceptions.Abort:
@@ -86,7 +96,8 @@ def main(arguments: list[str] | None = None) -> int:
     except ExseosError as error:
         click.echo(f"exseos: error: {error}", err=True)
         return error.exit_code
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        click.echo(f"exseos: error: {place}{error.strerror or error}", err=True)
+        return 1
     return result if isinstance(result, int) else 0

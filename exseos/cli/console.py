@@ -27,7 +27,7 @@ class Terminal:
     """Progress for a person: finished steps scroll by, running ones have a bar."""
 
     def __init__(self) -> None:
-        self.console = Console(stderr=True, highlight=False)
+        self.console = Console(stderr=True, highlight=False, emoji=False)
         self._live = Progress(
             TextColumn("  {task.description}"),
             BarColumn(bar_width=30),
@@ -62,7 +62,7 @@ class Plain:
     """Progress for a log: a line per step, and every ten seconds how far a long one is."""
 
     def __init__(self) -> None:
-        self.console = Console(stderr=True, highlight=False, soft_wrap=True, color_system=None)
+        self.console = Console(stderr=True, highlight=False, emoji=False, soft_wrap=True, color_system=None)
         self._last = time.monotonic()
 
     def __enter__(self) -> Plain:

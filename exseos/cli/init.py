@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 from pathlib import Path
 
@@ -10,9 +11,8 @@ import click
 
 from exseos.errors import UsageError
 from exseos.resources import resource
+from exseos.spec.models import NAME_PATTERN, NAME_WORDS
 from exseos.spec.problems import nearest
-
-_NAME = re.compile(r"[a-z0-9]([a-z0-9_-]{0,62}[a-z0-9])?")
 
 
 @click.command()
@@ -23,14 +23,16 @@ _NAME = re.compile(r"[a-z0-9]([a-z0-9_-]{0,62}[a-z0-9])?")
 def command(name: str, template: str) -> None:
     """Start the experiment NAME: a folder with a spec and a model that build as they are."""
     folder = Path(name)
-    if not _NAME.fullmatch(folder.name):
-        raise UsageError(f"{folder.name!r} cannot be the name of an experiment", hint="Use lower-case letters, digits, '-' and '_'.")
-    if folder.exists():
+    if not re.fullmatch(NAME_PATTERN, folder.name):
+        raise UsageError(f"{folder.name!r} cannot be the name of an experiment", hint=f"A name is {NAME_WORDS}.")
+    if folder.exists() or folder.is_symlink():
         raise UsageError("this folder exists already", where=str(folder), hint="Choose another name.")
-    templates = {path.name: path for path in sorted(resource("capsule_templates").iterdir()) if path.is_dir()}
+    templates = {path.name: path for path in sorted(resource("capsule_templates").iterdir()) if (path / "spec.yaml").is_file()}
     if template not in templates:
         raise UsageError(f"there is no template {template!r}{nearest(template, templates)}", hint=f"There is: {', '.join(templates)}.")
-    shutil.copytree(templates[template], folder, ignore=shutil.ignore_patterns("__pycache__"))
+    # Contents only: the modes of an installation that its owner made read-only are of no use here.
+    shutil.copytree(templates[template], folder, ignore=shutil.ignore_patterns("__pycache__"), copy_function=shutil.copyfile)
     spec = folder / "spec.yaml"
-    spec.write_text(re.sub(r"(?m)^name: .*$", f"name: {folder.name}", spec.read_text(), count=1))
-    click.echo(f"made {folder}/: edit {spec} and experiment.py, then run\n  exseos capsule build {spec}")
+    text = spec.read_text(encoding="utf-8")
+    spec.write_text(re.sub(r"(?m)^name: .*$", f"name: {folder.name}", text, count=1), encoding="utf-8")
+    click.echo(f"made {folder}/: edit {spec} and experiment.py, then run\n  exseos capsule build {shlex.quote(str(spec))}")

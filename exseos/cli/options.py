@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -31,6 +32,8 @@ def running_options(function: F) -> F:
 
 def limits(memory_gib: float) -> Limits:
     """The container's limits."""
+    if not math.isfinite(memory_gib):
+        raise UsageError(f"--memory takes a number of GiB, found {memory_gib}")
     return Limits(memory_bytes=int(memory_gib * 2**30))
 
 

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from exseos.capsule.claims import describe
@@ -21,8 +22,8 @@ _OVERALL = {
 
 
 def _console() -> Console:
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=140)
+    console = Console(highlight=False, emoji=False)
+    return console if console.is_terminal else Console(highlight=False, emoji=False, width=140)
 
 
 def inspection_json(inspection: Inspection, **more: str) -> str:
@@ -33,22 +34,22 @@ def inspection_json(inspection: Inspection, **more: str) -> str:
 def show_inspection(inspection: Inspection, path: Path) -> None:
     """Ids, metrics by level and claims."""
     console = _console()
-    console.print(f"[bold]{path}[/bold]  {inspection.size / 1e6:,.1f} MB", soft_wrap=True)
-    console.print(f"  {inspection.title}", markup=False, soft_wrap=True)
+    console.print(f"[bold]{_plain(path)}[/bold]  {inspection.size / 1e6:,.1f} MB", soft_wrap=True)
+    console.print(f"  {_plain(inspection.title)}", soft_wrap=True)
     console.print(f"  experiment id  {inspection.id}\n  seal           {inspection.seal}\n  image          {inspection.image_id}")
     if inspection.left_out:
-        console.print(f"  not inside     {', '.join(inspection.left_out)}", markup=False, soft_wrap=True)
+        console.print(f"  not inside     {_plain(', '.join(inspection.left_out))}", soft_wrap=True)
     levels = list(dict.fromkeys(level for values in inspection.metrics_by_level.values() for level in values))
     table = Table("metric", *[*levels], title="Metrics by level", title_justify="left")
     for name, values in inspection.metrics_by_level.items():
-        table.add_row(name, *[_number(values.get(level)) for level in levels])
+        table.add_row(_plain(name), *[_number(values.get(level)) for level in levels])
     console.print(table)
     if inspection.claims:
         claims = Table("claim", "claimed", "recorded", "", title="Claims", title_justify="left")
         for claim in inspection.claims:
             claims.add_row(
-                claim.text,
-                describe(claim),
+                _plain(claim.text),
+                _plain(describe(claim)),
                 _number(claim.recorded),
                 "[green]holds[/green]" if claim.holds else "[bold red]fails[/bold red]",
             )
@@ -65,21 +66,21 @@ def show_verdict(verdict: Verdict) -> None:
             table.add_section()
         table.add_row(
             entry.kind if entry.kind != kind else "",
-            entry.name,
+            _plain(entry.name),
             _number(entry.claimed),
             _number(entry.expected),
             _number(entry.found),
             f"[{_STYLES[entry.verdict]}]{entry.verdict}[/]",
-            _detail(entry),
+            _plain(_detail(entry)),
         )
         kind = entry.kind
     console.print(table)
     for note in verdict.notes:
-        console.print(f"note: {note}", markup=False, soft_wrap=True)
+        console.print(f"note: {_plain(note)}", soft_wrap=True)
     for limit in verdict.not_enforced:
-        console.print(f"not enforced by {verdict.engine}: {limit}", markup=False, soft_wrap=True)
+        console.print(_plain(f"not enforced by {verdict.engine}: {limit}"), soft_wrap=True)
     style, text = _OVERALL[verdict.verdict]
-    console.print(f"[{style}]{text}[/]\n  experiment id  {verdict.id}\n  engine         {verdict.engine}", soft_wrap=True)
+    console.print(f"[{style}]{text}[/]\n  experiment id  {verdict.id}\n  engine         {_plain(verdict.engine)}", soft_wrap=True)
 
 
 def _detail(entry: VerdictEntry) -> str:
@@ -90,3 +91,9 @@ def _number(value: str | float | None) -> str:
     if value is None:
         return ""
     return value[:12] if isinstance(value, str) else f"{value:.6g}"
+
+
+def _plain(value: object) -> str:
+    """Text of a capsule, which anybody may have written: neither markup nor commands to a terminal."""
+    text = "".join(letter if letter == "\n" or letter.isprintable() else letter.encode("unicode_escape").decode() for letter in str(value))
+    return escape(text)
