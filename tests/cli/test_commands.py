@@ -154,8 +154,8 @@ def test_errors_say_what_where_and_what_to_do(
         raise error
 
     monkeypatch.setattr("exseos.cli.schema.json_schema", fail)
-    assert run("schema") == (code, "", text) or run("schema")[2].lstrip("\n") == text
-    assert run("schema")[0] == code
+    found, out, err = run("schema")
+    assert (found, out, err.lstrip("\n")) == (code, "", text)
 
 
 def test_a_mistake_in_exseos_itself_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -195,19 +195,16 @@ def test_a_wrong_spec_lists_all_its_problems(run: Any, tmp_path: Path) -> None:
     (tmp_path / "spec.yaml").write_text("exseos: 1\nname: One\nmodel: {cal: x}\n")
     code, out, err = run("lock", "spec.yaml")
     assert (code, out) == (2, "")
-    assert (
-        err.splitlines()
-        == [
-            "exseos: error: 5 problems in the spec",
-            "spec.yaml:1: (the whole file): the key 'data' is missing",
-            "spec.yaml:1: (the whole file): the key 'title' is missing",
-            "spec.yaml:2: name: must be 1 to 64 lower-case letters, digits, '-' and '_', with a letter or digit at both ends, found \"One\"",
-            "spec.yaml:3: model: the key 'call' is missing",
-            "spec.yaml:3: model.cal: unknown key; did you mean 'call'? Allowed here: call.",
-            "  `exseos schema` prints every key with what it takes.",
-        ][: len(err.splitlines())]
-        or "the key 'call' is missing" in err
-    )
+    lines = err.splitlines()
+    assert lines[0] == "exseos: error: 5 problems in the spec"
+    assert [line.split(": ", 2)[:2] for line in lines[1:-1]] == [
+        ["spec.yaml:1", "(the whole file)"],
+        ["spec.yaml:1", "(the whole file)"],
+        ["spec.yaml:2", "name"],
+        ["spec.yaml:3", "model"],
+        ["spec.yaml:3", "model.cal"],
+    ]
+    assert lines[-1] == "  `exseos schema` prints every key with what it takes."
 
 
 @pytest.fixture
@@ -297,7 +294,7 @@ def test_a_reader_that_goes_away() -> None:
     os.close(read)
     done = subprocess.run([sys.executable, "-u", "-c", code], stdout=wrote, stderr=subprocess.PIPE, timeout=60)
     os.close(wrote)
-    assert (done.returncode, done.stderr) == (141, b"")
+    assert (done.returncode, done.stderr) == (1, b"")
 
 
 @pytest.mark.parametrize("locale", ["C", "POSIX"])
