@@ -51,6 +51,11 @@ def keys_at(model: type[BaseModel], path: Path) -> list[str]:
     return sorted({key for one in _at(model, path) for key in one.get("properties", {})})
 
 
+def is_open(model: type[BaseModel], path: Path) -> bool:
+    """Whether the section at ``path`` takes further keys, which are then nobody's mistake."""
+    return any(one.get("additionalProperties") is True for one in _at(model, path))
+
+
 def describe(model: type[BaseModel], path: Path) -> str:
     """The description of the value at ``path``, empty if it has none."""
     return next((one["description"] for one in _at(model, path) if "description" in one), "")

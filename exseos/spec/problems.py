@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from exseos.errors import UsageError
-from exseos.spec.places import bounds, describe, keys_at, pattern_words
+from exseos.spec.places import bounds, describe, is_open, keys_at, pattern_words
 from exseos.spec.yaml12 import Document, Path
 
 _EXPECTED = {
@@ -115,7 +115,10 @@ def _explained(detail: ErrorDetails, model: type[BaseModel], path: Path) -> tupl
     if kind == "extra_forbidden":
         return path, unknown(str(path[-1]), "key", keys_at(model, path[:-1]), "Allowed here")
     if kind == "missing":
-        return path[:-1], f"the key {str(path[-1])!r} is missing"
+        key = str(path[-1])
+        open_ = isinstance(found, dict) and is_open(model, path[:-1])
+        instead = difflib.get_close_matches(key, map(str, found), n=1) if open_ else []
+        return path[:-1], f"the key {key!r} is missing" + (f"; is it {instead[0]!r} that should be called so?" if instead else "")
     if kind == "literal_error":
         return path, _literal(found, context["expected"])
     if kind == "union_tag_invalid":

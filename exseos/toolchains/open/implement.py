@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -48,22 +49,23 @@ def implement(work: Work, synthesis: Synthesize, parameters: Implement) -> None:
             hint="Leave out the implement section, choose an ECP5 part, or use a vendor's toolchain.",
         )
     interface = Interface.model_validate(work.read_json("synthesize", "interface.json"))
-    with TemporaryDirectory() as scratch:
-        folder = Path(scratch)
-        shutil.copyfile(work.inputs["synthesize"] / "netlist.json", folder / "netlist.json")
-        work.progress(f"placing and routing for {part.name}", None, None)
-        route(folder, part, seed=parameters.seed, clock_ns=synthesis.clock_ns)
+    netlist = work.inputs["synthesize"] / "netlist.json"
+    opaque = _opaque_cells(netlist)
+    work.progress(f"placing and routing for {part.name}, and simulating the netlist", None, None)
+    with TemporaryDirectory() as scratch, ThreadPoolExecutor(2) as pool:
+        folder, gates = Path(scratch) / "route", Path(scratch) / "gates"
+        for place in (folder, gates):
+            place.mkdir()
+            shutil.copyfile(netlist, place / "netlist.json")
+        routed = pool.submit(route, folder, part, seed=parameters.seed, clock_ns=synthesis.clock_ns)
+        checked = pool.submit(_gate_check, work, gates, interface, 0 if opaque else parameters.gate_rows)
+        routed.result()
         shutil.copyfile(folder / "design.config", work.output / "design.config")
         report = _report(folder / "report.json")
-        opaque = _opaque_cells(folder / "netlist.json")
         if opaque:
             report["gate_check"] = f"not possible: Yosys has no model of {', '.join(opaque)}"
         work.write_json("report.json", report)
-        metrics = _metrics(report, interface, synthesis.clock_ns)
-        if parameters.gate_rows and not opaque:
-            work.progress("simulating the netlist", None, None)
-            metrics += _gate_check(work, folder, interface, parameters.gate_rows)
-    work.write_metrics(metrics)
+        work.write_metrics([*_metrics(report, interface, synthesis.clock_ns), *checked.result()])
 
 
 def _opaque_cells(netlist: Path) -> list[str]:
@@ -104,9 +106,11 @@ def _routed(name: str, value: float, unit: str) -> Metric:
 
 
 def _gate_check(work: Work, folder: Path, interface: Interface, count: int) -> list[Metric]:
-    """Simulate the first ``count`` test rows with Yosys' models of the cells and compare with the RTL."""
+    """Simulate the first ``count`` test rows with Yosys' models of the cells and compare with the RTL; none: no metrics."""
     import numpy as np
 
+    if not count:
+        return []
     rows = np.load(work.inputs["prepare"] / "x_test.npy")[:count]
     shutil.copyfile(share() / "ecp5" / "cells_sim.v", folder / "cells_sim.v")
     run_yosys(

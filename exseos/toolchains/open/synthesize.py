@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -51,13 +52,12 @@ def synthesize(work: Work, parameters: Synthesize) -> None:
     model = load_model(work.inputs["train"] / "model.keras")
     interface = write_verilog(model, work.output / "rtl", latency_cutoff=parameters.latency_cutoff, hard_dc=parameters.hard_dc)
     work.write_json("interface.json", interface.model_dump(mode="json"))
-    with TemporaryDirectory() as scratch:
-        folder = Path(scratch) / "rtl"
-        shutil.copytree(work.output / "rtl", folder)
-        work.progress("simulating the RTL", None, None)
-        metrics = _simulate(work, folder, interface)
-        work.progress(f"mapping to {part.name}", None, None)
-        cells = _map(folder, part, work.output)
+    work.progress(f"simulating the RTL and mapping it to {part.name}", None, None)
+    with TemporaryDirectory() as scratch, ThreadPoolExecutor(2) as pool:
+        simulation, mapping = (Path(shutil.copytree(work.output / "rtl", Path(scratch) / name)) for name in ("simulation", "mapping"))
+        simulated = pool.submit(_simulate, work, simulation, interface)
+        mapped = pool.submit(_map, mapping, part, work.output)
+        metrics, cells = simulated.result(), mapped.result()
     work.write_metrics([*metrics, *_resources(cells, part), *_cycles(interface)])
 
 

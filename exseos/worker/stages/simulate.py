@@ -13,6 +13,7 @@ Reads ``convert/hls4ml``, ``convert.json``, ``prepare/x_test.npy``, ``y_test.npy
 from __future__ import annotations
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -76,14 +77,22 @@ def compile_project(folder: Path, facts: dict[str, Any], *, seconds: float = SEC
             hint=f"Leave out `simulate`, or convert for {', '.join(sorted(_INCLUDES))}.",
         )
     shutil.copyfile(_DRIVER, folder / "csim.cc")
-    argv = [
+    compiler = [
         *("g++", "-std=c++17", "-O1", "-w", "-I."),
         *(f"-I{include}" for include in _INCLUDES[backend]),
         '-DWEIGHTS_DIR="firmware/weights"',
         *(f"-DTOP={project}_float", f"-DINPUT_SIZE={facts['input_size']}", f"-DOUTPUT_SIZE={facts['output_size']}"),
-        *("-o", "csim", "csim.cc", f"{project}_bridge.cpp", f"firmware/{project}.cpp"),
     ]
-    run_tool(argv, folder, seconds, folder / "g++.log", what="g++ (C simulation)")
+    sources = ["csim.cc", f"{project}_bridge.cpp", f"firmware/{project}.cpp"]
+
+    def compile_one(number: int) -> None:
+        command = [*compiler, "-c", "-o", f"part{number}.o", sources[number]]
+        run_tool(command, folder, seconds, folder / f"g++{number}.log", what="g++ (C simulation)")
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(compile_one, reversed(range(len(sources)))))
+    objects = [f"part{number}.o" for number in range(len(sources))]
+    run_tool(["g++", "-o", "csim", *objects], folder, seconds, folder / "g++.log", what="g++ (C simulation)")
 
 
 def run_project(folder: Path, facts: dict[str, Any], rows: Any, *, seconds: float = SECONDS) -> Any:
