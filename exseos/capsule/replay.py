@@ -89,6 +89,9 @@ def _open(reader: ArchiveReader, seal: str, folder: Path) -> _Capsule:
     (folder / "spec/spec.yaml").rename(folder / "spec.yaml")
     spec = read_spec(folder / "spec.yaml")
     lock = read_lock(folder / "lock")
+    unpinned = sorted(set(spec.experiment().data) - set(lock.data))
+    if unpinned or lock.exseos is None:
+        raise CapsuleError(f"the lock does not pin {unpinned[0] if unpinned else 'exseos'}", where="lock/lock.json")
     return _Capsule(reader, index, seal, spec.experiment(), lock, folder)
 
 

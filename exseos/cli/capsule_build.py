@@ -30,6 +30,7 @@ def command(
     output: Path | None,
     engine: str,
     memory_gib: float,
+    hours: float,
     data: tuple[str, ...],
     without: str,
     check: bool,
@@ -51,7 +52,7 @@ def command(
         check=check,
         allow_failed_claims=allow_failed_claims,
         data=data_files(data),
-        limits=limits(memory_gib),
+        limits=limits(memory_gib, hours),
     )
     with progress() as shown:
         built = build(request, Store(), shown)

@@ -18,13 +18,15 @@ from exseos.store import Store
 @running_options
 @click.option("--allow-failed-claims", is_flag=True, help="Claims that the capsule itself records as failed do not count.")
 @json_option
-def command(capsule: Path, engine: str, memory_gib: float, data: tuple[str, ...], allow_failed_claims: bool, as_json: bool) -> int:
+def command(
+    capsule: Path, engine: str, memory_gib: float, hours: float, data: tuple[str, ...], allow_failed_claims: bool, as_json: bool
+) -> int:
     """Run CAPSULE again in a sandbox and judge it claim by claim.
 
     Exit code 0: every claim was replayed and holds. 3: something differs. 4: it holds so far, but something could not be checked here.
     """
     request = ReplayRequest(
-        capsule=capsule, engine=engine, allow_failed_claims=allow_failed_claims, data=data_files(data), limits=limits(memory_gib)
+        capsule=capsule, engine=engine, allow_failed_claims=allow_failed_claims, data=data_files(data), limits=limits(memory_gib, hours)
     )
     with progress() as shown:
         verdict = replay(request, Store(), shown)

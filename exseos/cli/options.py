@@ -18,7 +18,14 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON o
 
 
 def running_options(function: F) -> F:
-    """Options of the commands that run containers: ``--engine``, ``--memory`` and ``--data``."""
+    """Options of the commands that run containers: ``--engine``, ``--memory``, ``--hours`` and ``--data``."""
+    function = click.option(
+        "--hours",
+        type=click.FloatRange(min=0, min_open=True),
+        default=24.0,
+        show_default=True,
+        help="End the container after this time; finished stages are kept.",
+    )(function)
     function = click.option(
         "--data", "data", multiple=True, metavar="NAME=FILE", help="Use FILE for the data source NAME; its SHA-256 is checked."
     )(function)
@@ -30,11 +37,12 @@ def running_options(function: F) -> F:
     )(function)
 
 
-def limits(memory_gib: float) -> Limits:
+def limits(memory_gib: float, hours: float) -> Limits:
     """The container's limits."""
-    if not math.isfinite(memory_gib):
-        raise UsageError(f"--memory takes a number of GiB, found {memory_gib}")
-    return Limits(memory_bytes=int(memory_gib * 2**30))
+    for option, value in (("--memory", memory_gib), ("--hours", hours)):
+        if not math.isfinite(value):
+            raise UsageError(f"{option} takes a finite number, found {value}")
+    return Limits(memory_bytes=int(memory_gib * 2**30), seconds=hours * 3600)
 
 
 def data_files(pairs: tuple[str, ...]) -> dict[str, Path]:
