@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, FiniteFloat, field_validator
 
-Level = Literal["float", "csim", "rtl", "gate", "estimated", "cosimulated", "synthesized", "routed"]
+Level = Literal["float", "csim", "rtl", "estimated", "cosimulated", "synthesized", "routed", "gate"]
 
 
 class Metric(BaseModel):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import get_args
 
 from rich.console import Console
 from rich.markup import escape
@@ -12,6 +13,7 @@ from rich.table import Table
 from exseos.capsule.claims import describe
 from exseos.capsule.inspect import Inspection
 from exseos.capsule.verdict import Verdict, VerdictEntry
+from exseos.metrics import Level
 
 _STYLES = {"identical": "green", "within tolerance": "yellow", "different": "bold red", "not checkable here": "magenta"}
 _OVERALL = {
@@ -39,7 +41,8 @@ def show_inspection(inspection: Inspection, path: Path) -> None:
     console.print(f"  experiment id  {inspection.id}\n  seal           {inspection.seal}\n  image          {inspection.image_id}")
     if inspection.left_out:
         console.print(f"  not inside     {_plain(', '.join(inspection.left_out))}", soft_wrap=True)
-    levels = list(dict.fromkeys(level for values in inspection.metrics_by_level.values() for level in values))
+    measured = {level for values in inspection.metrics_by_level.values() for level in values}
+    levels = [level for level in get_args(Level) if level in measured]
     table = Table("metric", *[*levels], title="Metrics by level", title_justify="left")
     for name, values in inspection.metrics_by_level.items():
         table.add_row(_plain(name), *[_number(values.get(level)) for level in levels])
