@@ -29,6 +29,7 @@ from exseos.store import Store
 from exseos.study.plan import TRIAL, plan
 from exseos.study.session import Session
 from exseos.study.trial import StageResult, run_stage, run_trial
+from exseos.worker.determinism import check_cpu, read_cpuinfo
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,7 @@ def build(request: BuildRequest, store: Store, progress: Progress) -> Built:
         raise UsageError("this is a folder, not a file for the capsule", where=str(output))
     if not output.parent.is_dir():
         raise UsageError("there is no such folder for the capsule", where=str(output.parent))
+    check_cpu(read_cpuinfo())
     engine, why = choose(request.engine)
     progress.step(f"engine: {engine.version()} ({why})")
     with store.scratch() as scratch, ExitStack() as stack:

@@ -17,7 +17,7 @@ from exseos.capsule.verdict import Verdict, overall
 from exseos.capsule.verify import verify
 from exseos.engines import choose
 from exseos.engines.base import Limits
-from exseos.errors import CapsuleError, DigestMismatch, ExseosError
+from exseos.errors import CapsuleError, DigestMismatch, ExseosError, HostError
 from exseos.image.archive import find_image, read_archive
 from exseos.image.image import Image
 from exseos.lock import Lock, read_lock
@@ -144,7 +144,16 @@ def _image(capsule: _Capsule, store: Store, progress: Progress) -> Image:
     else:
         assert capsule.lock.exseos is not None
         progress.step("the image is not in the capsule: assembling it from the lock")
-        image = image_of(capsule.lock, capsule.folder / "lock/wheels" / capsule.lock.exseos.filename, store.cache, progress)
+        try:
+            image = image_of(capsule.lock, capsule.folder / "lock/wheels" / capsule.lock.exseos.filename, store.cache, progress)
+        except DigestMismatch:
+            raise
+        except ExseosError as error:
+            raise HostError(
+                f"the image is not in the capsule and cannot be assembled here: {error.what}",
+                where=error.where,
+                hint="Replay where the package registries can be reached, or ask the authors for the capsule with its image.",
+            ) from error
     if image.id != capsule.index.image_id:
         raise CapsuleError(f"the lock gives the image {image.id}, the capsule names {capsule.index.image_id}", where=IMAGE_CONFIG)
     return image

@@ -19,6 +19,7 @@ import subprocess
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import BinaryIO, cast
 
 from exseos.engines.base import UMASK
@@ -144,7 +145,7 @@ class BubblewrapProcess:
             env=dict(self._launch.environment),
             cwd="/",
             umask=UMASK,
-            extra_groups=[] if os.geteuid() == 0 else None,
+            extra_groups=[] if _may_leave_groups() else None,
             pass_fds=(options, status, block),
         )
         assert popen.stdin and popen.stdout and popen.stderr
@@ -183,6 +184,15 @@ class BubblewrapProcess:
             os.close(self._pidfd)
             self._pidfd = -1
         self._ended.set()
+
+
+def _may_leave_groups() -> bool:
+    """Whether the caller may drop its supplementary groups: root, unless a user namespace denies that (user_namespaces(7))."""
+    try:
+        denied = Path("/proc/self/setgroups").read_text().strip() == "deny"
+    except OSError:
+        denied = False
+    return os.geteuid() == 0 and not denied
 
 
 def _first_process(status: int) -> int:

@@ -199,7 +199,7 @@ class Session:
     def _failure(self, failure: Failure, what: str) -> StageError | HostError:
         kind = HostError if failure.kind == "host" else StageError
         text = failure.what if failure.traceback is None else f"{failure.what}\n{failure.traceback.rstrip()}"
-        where = f"{what}: {_printable(failure.where)}" if failure.where else what
+        where = f"{what}: {_printable(failure.where)}" if failure.where and failure.where != what else what
         return kind(_printable(text), where=where, hint=_printable(failure.hint) if failure.hint else None)
 
     def _died(self, what: str) -> HostError:

@@ -119,7 +119,7 @@ def blame(error: BaseException, files: Path) -> tuple[str | None, str]:
     elif own:
         last = frames[own[-1]]
         where = f"{SHOWN_AS}/{Path(last.filename).relative_to(files)}:{last.lineno}"
-    shown = frames[own[0] :] if own else frames
+    shown = frames[own[0] :] if own else [] if where else frames
     lines = ["Traceback (most recent call last):\n", *traceback.format_list(shown), *traceback.format_exception_only(error)]
     cause = error.__cause__
     text = "".join(lines).replace(prefix + "/", SHOWN_AS + "/")

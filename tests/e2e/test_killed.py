@@ -91,7 +91,7 @@ def test_twenty_kills_lose_and_repeat_nothing(fresh: Exseos, sources: Path, refe
     while killed < KILLS:
         engine = ENGINES[killed % 2]
         left = sum(seconds for stage, seconds in seconds_of.items() if stage not in done)
-        ended = killed_after(fresh, chance.uniform(0, 1.2 * left + 3), *build(sources, capsule), "--engine", engine)
+        ended = killed_after(fresh, chance.uniform(0, 0.9 * left + 3), *build(sources, capsule), "--engine", engine)
         for stage in done:
             assert f"{stage}: running" not in ended.err
         done = finished_stages(fresh.store, reference)
