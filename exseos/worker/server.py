@@ -24,6 +24,9 @@ from exseos.worker.protocol import MAX_LINE, Failure, Task
 from exseos.worker.stages.base import Context, Stage
 
 _HOST_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EIO, errno.EMFILE, errno.ENFILE, errno.EROFS, errno.EAGAIN}
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
+_LEAST_ROOM = 256 << 10
+"""Bytes below which a disk counts as full: what did not fit may have been removed again."""
 _LONGEST_TEXT = 40_000
 
 
@@ -57,20 +60,20 @@ class Server:
         return 0
 
     def _answer(self, number: int, operation: str, request: dict[str, Any]) -> None:
-        files = Path("/spec")
+        files, output = Path("/spec"), None
         try:
             if operation == "hello":
                 result = hello()
             elif operation == "run":
                 task = Task.model_validate(request.get("task"))
-                files = Path(task.files)
+                files, output = Path(task.files), Path(task.output)
                 result = self._run(number, str(request.get("stage")), task)
             else:
                 raise HostError(f"there is no operation {operation!r}", hint="Operations are hello, run and bye.")
         except BaseException as error:  # user code may raise anything, even SystemExit; the host must hear of it
             if isinstance(error, KeyboardInterrupt):
                 raise
-            self._send({"id": number, "event": "error", "error": explain(error, files)})
+            self._send({"id": number, "event": "error", "error": explain(error, files, output)})
         else:
             self._send({"id": number, "event": "done", "result": result})
 
@@ -140,12 +143,17 @@ def hello() -> dict[str, Any]:
     }
 
 
-def explain(error: BaseException, files: Path) -> dict[str, Any]:
-    """``error`` as a ``Failure``: whether the host or the experiment is to blame, and where."""
+def explain(error: BaseException, files: Path, output: Path | None = None) -> dict[str, Any]:
+    """``error`` as a ``Failure``: whether the host or the experiment is to blame, and where. ``output`` is the folder written to."""
     if isinstance(error, ValidationError):
         problems = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
         return _failure("host", f"the task is not as the protocol says: {problems}")
     where, traceback = user_code.blame(error, files)
+    if not isinstance(error, HostError) and _no_room(error, output):
+        reason = error.what if isinstance(error, ExseosError) else f"{type(error).__name__}: {error}"
+        what = f"{os.strerror(errno.ENOSPC)} ({reason[:150]})"
+        hint = "Free some disk, or set EXSEOS_STORE to a folder on a larger one, and run again: finished stages are kept."
+        return _failure("host", what, where=where, hint=hint)
     kind = "host" if _is_host(error) else "experiment"
     if isinstance(error, ExseosError):
         inside = traceback if where else None
@@ -164,6 +172,19 @@ def _is_host(error: BaseException) -> bool:
         return error.errno in _HOST_ERRORS
     # TensorFlow's out-of-memory error, known by name: importing TensorFlow to compare types would cost seconds.
     return isinstance(error, HostError | MemoryError) or type(error).__name__ == "ResourceExhaustedError"
+
+
+def _no_room(error: BaseException, output: Path | None) -> bool:
+    """Whether a full disk is behind ``error``: libraries wrap the reason, and tools and NumPy lose it, so the disk is asked as well."""
+    found: BaseException | None = error
+    while found is not None:
+        if isinstance(found, OSError) and (found.errno in _NO_ROOM or os.strerror(errno.ENOSPC) in str(found)):
+            return True
+        found = found.__cause__ or found.__context__
+    if output is None or not output.is_dir():
+        return False
+    status = os.statvfs(output)
+    return status.f_bavail * status.f_frsize < _LEAST_ROOM
 
 
 def _failure(kind: Any, what: str, *, where: str | None = None, hint: str | None = None, traceback: str | None = None) -> dict[str, Any]:
