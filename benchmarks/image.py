@@ -10,7 +10,6 @@ Exit code 1 if a target is missed.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sys
 import tempfile
@@ -29,12 +28,12 @@ MEMORY_TARGET_MIB = 200
 
 def main(spec: Path) -> int:
     """Measure, print, and say whether the targets are met."""
-    with tempfile.TemporaryDirectory(dir=os.environ.get("EXSEOS_BENCHMARK_FOLDER")) as temporary:
+    with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         store = {"EXSEOS_STORE": str(folder / "store")}
         build = [*EXSEOS, "image", "build", str(spec.absolute())]
         run(build, cwd=folder, environment=store)
-        for name in ("layers", "keys", "rootfs"):
+        for name in ("layers", "keys"):
             shutil.rmtree(folder / "store/cache" / name)
         cold = peak_of(build, cwd=folder, environment=store)
         warm = peak_of(build, cwd=folder, environment=store)
@@ -54,7 +53,7 @@ def _docker_build(spec: Path, folder: Path) -> Measured:
     wheels = context / "wheels"
     wheels.mkdir()
     for pin in read_lock(lock_folder(spec)).wheels:
-        os.link(folder / "store/cache/downloads" / pin.sha256, wheels / pin.filename)
+        (wheels / pin.filename).hardlink_to(folder / "store/cache/downloads" / pin.sha256)
     pip = _pip(folder)
     shutil.copytree(pip, context / "pip")
     install = [
