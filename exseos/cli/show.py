@@ -83,6 +83,8 @@ def show_verdict(verdict: Verdict) -> None:
     for limit in verdict.not_enforced:
         console.print(_plain(f"not enforced by {verdict.engine}: {limit}"), soft_wrap=True)
     style, text = _OVERALL[verdict.verdict]
+    if verdict.verdict == "reproduced" and not any(entry.kind == "claim" for entry in verdict.entries):
+        text = "reproduced: every output and metric is as recorded; the capsule makes no claims"
     console.print(f"[{style}]{text}[/]\n  experiment id  {verdict.id}\n  engine         {_plain(verdict.engine)}", soft_wrap=True)
 
 

@@ -56,7 +56,7 @@ class Session:
         """The worker is gone: no further task can run in this session."""
 
     def __enter__(self) -> Session:
-        self._engine.load(self._image)
+        self._engine.load(self._image, self._progress)
         warm = warm_folder(self._engine, self._image, self._limits, self._store, self._progress)
         for name in ("in", "out"):
             (self._folder / name).mkdir()
