@@ -11,12 +11,15 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from exseos.cli.show import _console, _number, _plain
+from exseos.cli.show import _console, _plain
 from exseos.metrics import Level
 from exseos.readers.base import Number, Report
 from exseos.readers.collect import NOT_A_REPORT, Collected
 
 _MOST_LINES = 20
+_MOST_COLUMNS = 6
+_Column = tuple[str, Path, dict[str, Number]]
+"""Level, report, and its numbers at that level by name."""
 _ORDER = get_args(Level)
 
 
@@ -29,7 +32,8 @@ def metrics_json(collected: Collected) -> str:
             "version": report.version,
             "device": report.device,
             "metrics": [
-                {"name": each.name, "value": each.value, "unit": each.unit, "level": each.level, "scope": each.scope} for each in report.numbers
+                {"name": each.name, "value": each.value, "unit": each.unit, "level": each.level, "scope": each.scope}
+                for each in report.numbers
             ],
         }
         for path, report in collected.reports
@@ -48,25 +52,31 @@ def show_metrics(collected: Collected) -> None:
 
 
 def _show_folder(console: Console, folder: Path, reports: list[tuple[Path, Report]]) -> None:
-    columns: list[tuple[str, Path, dict[str, Number]]] = []
+    columns: list[_Column] = []
     for path, report in reports:
         numbers = [each for each in report.numbers if each.scope == "design"]
-        columns += [(level, path, {n.name: n for n in numbers if n.level == level}) for level in _ORDER if any(n.level == level for n in numbers)]
+        columns += [
+            (level, path, {n.name: n for n in numbers if n.level == level}) for level in _ORDER if any(n.level == level for n in numbers)
+        ]
         scopes = len({each.scope for each in report.numbers} - {"design"})
         about = " ".join(filter(None, (report.tool, report.version, report.device)))
         more = f"; {scopes} more scopes in --json" if scopes else ""
         console.print(_plain(f"{path}: {about}{more}" + ("" if numbers else "; no numbers of the whole design")), soft_wrap=True)
     columns.sort(key=lambda column: _ORDER.index(column[0]))
+    for start in range(0, len(columns), _MOST_COLUMNS):
+        _show_table(console, folder, columns[start : start + _MOST_COLUMNS])
+
+
+def _show_table(console: Console, folder: Path, columns: list[_Column]) -> None:
     names = list(dict.fromkeys(name for _, _, numbers in columns for name in numbers))
-    if names:
-        table = Table("metric", "unit", title=_plain(folder), title_justify="left")
-        for level, path, _ in columns:
-            table.add_column(f"{level}\n{_plain(path.name)}", justify="right", overflow="fold")
-        for name in names:
-            found = [numbers.get(name) for _, _, numbers in columns]
-            unit = next(each.unit for each in found if each)
-            table.add_row(_plain(name), unit, *[_number(each.value) if each else "" for each in found])
-        console.print(table)
+    table = Table("metric", "unit", title=_plain(folder), title_justify="left")
+    for level, path, _ in columns:
+        table.add_column(f"{level}\n{_plain(path.name)}", justify="right", overflow="fold")
+    for name in names:
+        found = [numbers.get(name) for _, _, numbers in columns]
+        unit = next(each.unit for each in found if each)
+        table.add_row(_plain(name), unit, *[_exact(each.value) if each else "" for each in found])
+    console.print(table)
 
 
 def show_skipped(collected: Collected) -> None:
@@ -79,6 +89,10 @@ def show_skipped(collected: Collected) -> None:
             click.echo(f"skipped {_line(each.path)}: {_line(each.reason)}", err=True)
     if count["skipped"] > _MOST_LINES:
         click.echo(f"skipped {count['skipped'] - _MOST_LINES} more files, most of them {NOT_A_REPORT}", err=True)
+
+
+def _exact(value: float | int) -> str:
+    return str(value) if isinstance(value, int) else f"{value:.12g}"
 
 
 def _line(value: object) -> str:

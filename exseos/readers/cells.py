@@ -10,7 +10,14 @@ from exseos.readers.base import Number
 
 _NUMBER = re.compile(r"\s*([-+]?[0-9]{1,18}(?:\.[0-9]{1,18})?(?:[eE][-+]?[0-9]{1,2})?)\s*(?:\([^()]*\)|\[[^\[\]]*\])?\s*", re.ASCII)
 _DURATION = re.compile(r"\s*([0-9]{1,18}(?:\.[0-9]{1,18})?(?:[eE][-+]?[0-9]{1,2})?)\s*([a-z]+)\s*", re.ASCII)
-_NANOSECONDS = {"ps": Decimal("0.001"), "ns": Decimal(1), "us": Decimal(1000), "ms": Decimal(10**6), "s": Decimal(10**9), "sec": Decimal(10**9)}
+_NANOSECONDS = {
+    "ps": Decimal("0.001"),
+    "ns": Decimal(1),
+    "us": Decimal(1000),
+    "ms": Decimal(10**6),
+    "s": Decimal(10**9),
+    "sec": Decimal(10**9),
+}
 _SUFFIX_UNITS = {"ns": "ns", "cycles": "cycles", "w": "W", "percent": "percent", "celsius": "celsius", "mhz": "MHz"}
 
 

@@ -93,7 +93,9 @@ def _add(path: Path, seen: set[tuple[int, int]], collected: Collected) -> None:
         seen.add((status.st_dev, status.st_ino))
         report = read_report(path)
     except ReportError as error:
-        collected.skipped.append(Skipped(path, error.what, damaged=error.what not in ("empty", "binary", "larger than 64 MiB", "not a regular file")))
+        collected.skipped.append(
+            Skipped(path, error.what, damaged=error.what not in ("empty", "binary", "larger than 64 MiB", "not a regular file"))
+        )
     except OSError as error:
         collected.skipped.append(Skipped(path, error.strerror or str(error)))
     else:

@@ -24,14 +24,14 @@ class Cosimulation(Reader):
         return _HEADER.search(head) is not None
 
     def read(self, text: str, file_name: str) -> Report:
-        tables = [block for block in blocks(complete_lines(text)) if isinstance(block, Table) and {"rtl", "status"} <= set(block.keys())]
+        tables = [block for block in blocks(complete_lines(text)) if isinstance(block, Table) and {"rtl", "status"} <= set(block.columns())]
         if not tables:
             raise ReportError("the report has no table of results", where=file_name, hint="it is cut off: run the cosimulation again")
         gathered = Gathered("cosimulated")
         passed = {row["rtl"].strip(): row for row in tables[0].records() if row["status"].strip().lower() == "pass"}
         for language, row in passed.items():
             _row(row, "design" if language == "Verilog" or len(passed) == 1 else language, gathered)
-        return Report("vitis_hls" if _EXECUTION in tables[0].keys() else "vivado_hls", "", "", gathered.numbers())
+        return Report("vitis_hls" if _EXECUTION in tables[0].columns() else "vivado_hls", "", "", gathered.numbers())
 
 
 def _row(row: dict[str, str], scope: str, gathered: Gathered) -> None:

@@ -62,7 +62,7 @@ def _timing(table: Table, unit: str, gathered: Gathered) -> None:
 
 
 def _latency(table: Table, gathered: Gathered) -> None:
-    if len(table.rows) != 1 or not all(_LATENCY.match(name) for name in table.keys()):
+    if len(table.rows) != 1 or not all(_LATENCY.match(name) for name in table.columns()):
         return
     record = table.records()[0]
     for end in ("min", "max"):
@@ -72,7 +72,7 @@ def _latency(table: Table, gathered: Gathered) -> None:
 
 
 def _utilization(table: Table, gathered: Gathered) -> None:
-    names = table.keys()
+    names = table.columns()
     if not names or names[0] != "name" or not all(name in _RESOURCES or name.startswith("dsp") for name in names[1:]):
         return
     for record in table.records():

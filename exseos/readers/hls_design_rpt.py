@@ -48,7 +48,7 @@ class DesignSummary(Reader):
 
 
 def _modules(table: Table, version: str, gathered: Gathered) -> None:
-    if "modules&loops" not in table.keys():
+    if "modules&loops" not in table.columns():
         return
     path: list[str] = []
     for place, record in enumerate(table.records()):

@@ -73,7 +73,7 @@ def _resource(line: str, gathered: Gathered) -> None:
 
 
 def _periods(table: Table, gathered: Gathered, routed: bool) -> None:
-    if table.keys()[:1] != ["timing"]:
+    if table.columns()[:1] != ["timing"]:
         return
     unit = re.search(r"\((\w+)\)", table.titles[-1])
     for row in table.rows:
@@ -87,9 +87,8 @@ def _period(label: str, cell: str, gathered: Gathered, routed: bool) -> None:
     if step in ("target", "required"):
         gathered.add("clock_target_ns", nanoseconds(cell, "ns"))
     elif step in ("post-synthesis", "post-route", "post-implementation"):
-        level: Level = "synthesized" if step == "post-synthesis" else "routed"
-        if routed or level == "synthesized":
-            gathered.add("clock_estimated_ns", nanoseconds(cell, "ns"), level=level)
+        before: Level = "synthesized" if step == "post-synthesis" else "routed"
+        gathered.add("clock_estimated_ns", nanoseconds(cell, "ns"), level=before if routed else "synthesized")
 
 
 READER = ExportText()

@@ -22,7 +22,7 @@ class Place:
 
 def facts(lines: list[str]) -> tuple[str, str]:
     """Version and device as the first lines tell them, empty if they do not."""
-    found = dict(match.groups() for line in reversed(lines[:40]) if (match := _FACT.match(line)))
+    found: dict[str, str] = {match[1]: match[2] for line in reversed(lines[:40]) if (match := _FACT.match(line))}
     return found.get("Version", ""), found.get("Target device", "")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 _RULE = re.compile(r"\s*\+[-+=]*\+\s*", re.ASCII)
 _ROW = re.compile(r"\s*[|+].*[|+]\s*")
@@ -20,13 +21,13 @@ class Table:
 
     def records(self) -> list[dict[str, str]]:
         """Each row by the ``key`` of its column; a title that occurs twice names no column."""
-        keys = self.keys()
+        keys = self.columns()
         if not keys:
             return []
         single = [name if keys.count(name) == 1 else "" for name in keys]
         return [{name: cell for name, cell in zip(single, row, strict=True) if name} for row in self.rows]
 
-    def keys(self) -> list[str]:
+    def columns(self) -> list[str]:
         return [key(title) for title in self.titles]
 
 
@@ -90,5 +91,5 @@ def _spans(line: str) -> list[tuple[int, int, str]]:
     bars = [match.start() for match in _BARS.finditer(line)]
     if "|" in line and not line.lstrip().startswith("+"):
         bars = [place for place in bars if line[place] == "|"]
-    cells = [(left, right, line[left + 1 : right].strip()) for left, right in zip(bars, bars[1:], strict=False)]
+    cells = [(left, right, line[left + 1 : right].strip()) for left, right in pairwise(bars)]
     return [(left, right, "" if set(text) <= {"-"} else text) for left, right, text in cells]

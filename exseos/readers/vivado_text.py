@@ -14,7 +14,7 @@ _HEADING = re.compile(r"[0-9]+(?:\.[0-9]+)*\.? (\S.*?)\s*")
 
 def facts(lines: list[str]) -> dict[str, str]:
     """Facts of the top block by their name, as far as they are there."""
-    return dict(match.groups() for line in reversed(lines[:40]) if (match := _FACT.fullmatch(line)))
+    return {match[1]: match[2] for line in reversed(lines[:40]) if (match := _FACT.fullmatch(line))}
 
 
 def version_of(found: dict[str, str]) -> str:

@@ -65,9 +65,9 @@ def _level(found: dict[str, str], text: str) -> Level:
     state = level_of(found.get("Design State", ""))
     if state:
         return state
-    nets = re.search(r"\(fo=[0-9]+, (routed|estimated|unplaced|unset)\)", text)
+    nets = set(re.findall(r"\(fo=[0-9]+, (routed|estimated|unplaced)\)", text))
     if nets:
-        return "synthesized" if nets[1] in ("unplaced", "unset") else "routed"
+        return "routed" if nets & {"routed", "estimated"} else "synthesized"
     file = re.search(r"-file (\S+)", found.get("Command", ""))
     return level_of(file[1] if file else "") or "synthesized"
 

@@ -29,7 +29,16 @@ _SITES = {
     "lutaslogic": "lut_logic",
     "lutasmemory": "lut_memory",
 }
-_HIERARCHY = {"totalluts": "lut", "sliceluts": "lut", "clbluts": "lut", "ffs": "ff", "dsp48blocks": "dsp", "dspblocks": "dsp", "dspslices": "dsp", "uram": "uram"}
+_HIERARCHY = {
+    "totalluts": "lut",
+    "sliceluts": "lut",
+    "clbluts": "lut",
+    "ffs": "ff",
+    "dsp48blocks": "dsp",
+    "dspblocks": "dsp",
+    "dspslices": "dsp",
+    "uram": "uram",
+}
 _KERNELS = {"reg": "ff", "lut": "lut", "bram": "bram36", "uram": "uram", "dsp": "dsp"}
 
 
@@ -50,7 +59,7 @@ class Utilization(Reader):
         found = facts(lines)
         gathered = Gathered(level_of(found.get("Design State", "")) or "synthesized")
         for heading, table in headed(lines):
-            names = table.keys()
+            names = table.columns()
             if names[:2] == ["sitetype", "used"] and not heading.startswith("SLR"):
                 _sites(table, gathered)
             elif names[:1] == ["sitetype"] and heading.startswith("SLR"):

@@ -18,7 +18,9 @@ def xml_root(text: str, file_name: str) -> _Element:
     try:
         return etree.fromstring(text.encode("utf-8", "replace"), parser)
     except (etree.XMLSyntaxError, ValueError) as error:
-        raise ReportError(f"the XML is damaged: {error}", where=file_name, hint="it is cut off or was edited: take the tool's own file") from error
+        raise ReportError(
+            f"the XML is damaged: {error}", where=file_name, hint="it is cut off or was edited: take the tool's own file"
+        ) from error
 
 
 def words(element: _Element | None, path: str) -> str:

@@ -12,10 +12,8 @@ from pathlib import Path
 import pytest
 
 FOLDER = Path(os.environ.get("EXSEOS_REPORTS", ""))
-COLUMNS = (
-    "clock_target_ns clock_estimated_ns latency_min_cycles latency_max_cycles interval_min interval_max "
-    "lut ff dsp bram_18k bram36 uram wns_ns power_w alm m20k"
-).split()
+COLUMNS = ("clock_target_ns", "clock_estimated_ns", "latency_min_cycles", "latency_max_cycles", "interval_min", "interval_max")
+COLUMNS += ("lut", "ff", "dsp", "bram_18k", "bram36", "uram", "wns_ns", "power_w", "alm", "m20k")
 MISSING = {"NA", "?", "undef", "TBD", "-"}
 
 
@@ -46,5 +44,7 @@ if ROWS:
         assert len({(metric["name"], metric["level"]) for metric in design}) == len(design)
         read = {metric["name"]: metric["value"] for metric in reversed(design)}
         true = {name: row[name] for name in COLUMNS if row[name]}
-        assert {name: read[name] for name in true if name in read} == {name: float(cell) for name, cell in true.items() if cell not in MISSING}
+        assert {name: read[name] for name in true if name in read} == {
+            name: float(cell) for name, cell in true.items() if cell not in MISSING
+        }
         assert (entry["tool"], entry["version"], entry["device"]) == (row["tool"], row["tool_version"], row["device"])
