@@ -34,7 +34,7 @@ def nanoseconds(cell: str | None, unit: str = "") -> float | None:
     """``1.975 us`` is 1975.0; a bare number is in ``unit``, or unknown without one."""
     if not cell:
         return None
-    found = _DURATION.fullmatch(cell if re.search("[a-z]", cell.strip("eE")) else f"{cell} {unit}")
+    found = _DURATION.fullmatch(cell) or _DURATION.fullmatch(f"{cell} {unit}")
     scale = _NANOSECONDS.get(found[2]) if found else None
     return float(Decimal(found[1]) * scale) if found and scale is not None else None
 

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from exseos.metrics import Level
 from exseos.readers.tables import Table, blocks
 
-_FACT = re.compile(r"\| (Tool Version|Command|Device|Design State) *: (.*?) *")
-_HEADING = re.compile(r"[0-9]+(?:\.[0-9]+)*\.? (\S.*?)\s*")
+_FACT = re.compile(r"\| (Tool Version|Command|Device|Design State) *: (.*)")
+_HEADING = re.compile(r"[0-9]+(?:\.[0-9]+)*\.? (\S.*)")
 
 
 def facts(lines: list[str]) -> dict[str, str]:
     """Facts of the top block by their name, as far as they are there."""
-    return {match[1]: match[2] for line in reversed(lines[:40]) if (match := _FACT.fullmatch(line))}
+    return {match[1]: match[2].strip() for line in reversed(lines[:40]) if (match := _FACT.fullmatch(line))}
 
 
 def version_of(found: dict[str, str]) -> str:
@@ -43,4 +43,4 @@ def headed(lines: list[str]) -> Iterator[tuple[str, Table]]:
         if isinstance(block, Table):
             yield heading, block
         elif match := _HEADING.fullmatch(block):
-            heading = match[1]
+            heading = match[1].strip()

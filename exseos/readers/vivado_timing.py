@@ -10,7 +10,7 @@ from exseos.readers.cells import Gathered, number
 from exseos.readers.tables import complete_lines
 from exseos.readers.vivado_text import facts, is_vivado, level_of, version_of
 
-_HEADING = re.compile(r"\| ([A-Z].*?)\s*")
+_HEADING = re.compile(r"\| ([A-Z].*)")
 _COLUMNS = {
     "WNS(ns)": "wns_ns",
     "TNS(ns)": "tns_ns",
@@ -31,7 +31,7 @@ _CLOCK = re.compile(r" *(\S+) +\{[^{}]*\} +([0-9.]+) +[0-9.]+ *", re.ASCII)
 class TimingSummary(Reader):
     """The level is the design state's; without one, that of the nets in the paths, then that of the file name in the command.
 
-    The period of the only clock is the design's target; with several, each has its name as scope.
+    Each clock's period has its name as scope; the period of the only clock is the design's too.
     """
 
     name = "Vivado timing summary"
@@ -51,13 +51,15 @@ class TimingSummary(Reader):
         for place, line in enumerate(lines):
             if match := _HEADING.fullmatch(line):
                 clocks_end = clocks_end or heading == "Clock Summary"
-                heading = match[1]
+                heading = match[1].strip()
             elif heading == "Design Timing Summary" and line.strip().startswith("WNS(ns)"):
                 _row(line, lines[place + 1 : place + 3], gathered)
             elif heading == "Clock Summary" and (clock := _CLOCK.fullmatch(line)):
                 clocks.append((clock[1], number(clock[2])))
         for name, period in clocks:
-            gathered.add("clock_target_ns", period, "design" if len(clocks) == 1 and clocks_end else name)
+            gathered.add("clock_target_ns", period, name)
+        if len(clocks) == 1 and clocks_end:
+            gathered.add("clock_target_ns", clocks[0][1])
         return Report("vivado", version_of(found), found.get("Device", ""), gathered.numbers())
 
 

@@ -47,4 +47,5 @@ if ROWS:
         assert {name: read[name] for name in true if name in read} == {
             name: float(cell) for name, cell in true.items() if cell not in MISSING
         }
-        assert (entry["tool"], entry["version"], entry["device"]) == (row["tool"], row["tool_version"], row["device"])
+        about = {"tool": row["tool"], "version": row["tool_version"], "device": row["device"]}
+        assert {name: entry[name] for name, cell in about.items() if cell} == {name: cell for name, cell in about.items() if cell}
