@@ -16,7 +16,8 @@ _EXECUTION = "totalexecutiontime(clockcycles)"
 
 
 class Cosimulation(Reader):
-    """Levels are ``cosimulated``. The report names neither version nor device, and its tool only by a column that Vitis HLS added."""
+    """Levels are ``cosimulated``. The report names neither version nor device, and its tool only by
+    the column of total execution time, which Vitis HLS has and Vivado HLS has not."""
 
     name = "HLS cosimulation report"
 

@@ -23,6 +23,9 @@ _SITES = {
     "uram": "uram",
     "dsps": "dsp",
     "dspslices": "dsp",
+    "dsp58": "dsp",
+    "ramb36e5": "ramb36",
+    "ramb18e5": "ramb18",
     "carry4": "carry",
     "carry8": "carry",
     "lookahead8": "carry",
@@ -79,7 +82,9 @@ def _tiles(name: str, value: float | int | None, scope: str, gathered: Gathered)
 
 def _sites(table: Table, gathered: Gathered) -> None:
     for record in table.records():
-        if name := _SITES.get(key(record["sitetype"])):
+        part = record["sitetype"].startswith("  ")
+        name = _SITES.get(key(record["sitetype"]))
+        if name and not (part and name == "dsp"):
             _tiles(name, number(record["used"]), "design", gathered)
             _tiles(f"{name}_available", number(record.get("available")), "design", gathered)
 

@@ -46,6 +46,16 @@ def test_labels_of_7_series_without_prohibited_column_and_ultra_ram() -> None:
     assert "uram" not in values(report)
 
 
+@pytest.mark.parametrize("parent", ["DSP Slices", "DSPs      "])
+def test_labels_of_versal(parent: str) -> None:
+    text = (
+        vivado.UTILIZATION.replace("CLB Registers", "Registers    ")
+        .replace("DSPs      ", parent)
+        .replace("  DSP48E2 only", "  DSP58       ")
+    )
+    assert values(read(text.replace("RAMB36/FIFO*", "RAMB36E5    "))) == values(read(vivado.UTILIZATION))
+
+
 def _without_prohibited(line: str) -> str:
     cells = line.split("|")
     return "|".join(cells[:4] + cells[5:]) if len(cells) == 8 else line
