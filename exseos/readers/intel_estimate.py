@@ -1,7 +1,7 @@
 """The compiler's estimates of Intel HLS, Intel FPGA OpenCL and oneAPI: ``report_data.js``, ``summary.json`` and ``summary.ndjson``.
 
-A ``report_data.js`` gives the design's resources as the ``total`` of its area report, those of each function, and, with the component
-as scope, what Quartus fitted. Summaries give the rows ``Total`` and ``Available`` and each kernel.
+A ``report_data.js`` gives the design's resources as the ``total`` of its area report (without one, the row ``Total`` of its summary), those
+of each function, and, with the component as scope, what Quartus fitted. Summaries give the rows ``Total`` and ``Available`` and each kernel.
 ``m20k`` counts RAM blocks of the family.
 """
 

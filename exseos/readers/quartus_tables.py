@@ -21,15 +21,18 @@ class Table:
 def tables(text: str) -> list[Table]:
     """Every table whose first row is a title: lines of ``+---+`` and ``; cell ; cell ;`` one after the other."""
     found: list[Table] = []
-    run: list[str] = []
+    title, border = "", False
+    rows: list[tuple[str, ...]] = []
     for line in [*whole_lines(text), ""]:
-        if line.startswith(("+", ";")):
-            run.append(line)
-            continue
-        rows = [tuple(cell.strip() for cell in row.strip().strip(";").split(";")) for row in run if row.startswith(";")]
-        if rows and len(rows[0]) == 1:
-            found.append(Table(rows[0][0], tuple(rows[1:]), run[-1].startswith("+")))
-        run = []
+        cells = tuple(cell.strip() for cell in line.strip().strip(";").split(";")) if line.startswith(";") else ()
+        if title and not (line.startswith("+") or len(cells) > 1):
+            found.append(Table(title, tuple(rows), border))
+            title = ""
+        if len(cells) == 1:
+            title, rows = cells[0], []
+        elif cells and title:
+            rows.append(cells)
+        border = line.startswith("+")
     return found
 
 

@@ -95,7 +95,7 @@ def _simulated(lines: list[str]) -> Iterator[Number]:
 
 def _table(lines: list[str]) -> list[dict[str, str]]:
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|") and line.endswith("|")]
-    return [dict(zip(rows[0], row, strict=False)) for row in rows[1:]]
+    return [dict(zip(rows[0], row, strict=True)) for row in rows[1:] if len(row) == len(rows[0])]
 
 
 def _timing(lines: list[str]) -> Iterator[Number]:
