@@ -1,8 +1,9 @@
 """The compiler's estimates of Intel HLS, Intel FPGA OpenCL and oneAPI: ``report_data.js``, ``summary.json`` and ``summary.ndjson``.
 
-A ``report_data.js`` gives the design's resources as the ``total`` of its area report (without one, the row ``Total`` of its summary), those
-of each function, and, with the component as scope, what Quartus fitted. Summaries give the rows ``Total`` and ``Available`` and each kernel.
-``m20k`` counts RAM blocks of the family.
+A ``report_data.js`` gives the design's resources as the ``total`` of its area report, those of each function, and, with the component
+as scope, what Quartus fitted. One without an area report has the row ``Total`` of its summary instead, unless it has the views that
+always come with one: the two tables may round differently, and the area report is then missing because the file is damaged.
+Summaries give the rows ``Total`` and ``Available`` and each kernel. ``m20k`` counts RAM blocks of the family.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from exseos.readers.relaxed_json import documents, member, objects, variables
 
 _SCRIPT = re.compile(r"^[ \t]*var[ \t]+(?:area|mav|lmv|loops|summary)JSON[ \t]*=", re.MULTILINE)
 _SUMMARY = re.compile(r'\s*\{.*?"estimatedResources"', re.DOTALL)
+_WITH_AREA = {"mav", "lmv", "loops"}
 _VERSIONS = {"i++ Version": "intel_hls", "aoc Version": "intel_opencl", "AOC Version": "intel_opencl"}
 
 
@@ -32,7 +34,9 @@ class IntelEstimate(Reader):
     def read(self, text: str, file_name: str) -> Report:
         script = variables(text) if _SCRIPT.search(text) else {}
         area, summary = script.get("area"), script.get("summary")
-        numbers = _area(area) or (_kernels(summary) if script else _kernels(_joined(documents(text))))
+        numbers = _area(area)
+        if not numbers and not _WITH_AREA & set(script):
+            numbers = _kernels(summary if script else _joined(documents(text)))
         if not (numbers or script):
             raise ReportError("no estimated resources", where=file_name, hint="The file may be cut off; compile again.")
         for number in fitted(script.get("quartus")):

@@ -40,8 +40,9 @@ def variables(text: str) -> dict[str, Any]:
     """Name (without ``JSON``) and value of each ``var nameJSON=…;`` line: a bare object, or a single-quoted string of JSON."""
     found: dict[str, Any] = {}
     starts = list(_VARIABLE.finditer(text))
-    for match, following in zip(starts, [*[start.start() for start in starts[1:]], len(text)], strict=True):
-        source = text[match.end() : following].rstrip().removesuffix(";").rstrip()
+    ends = [*[start.start() for start in starts[1:]], len(text)]
+    for match, end in zip(starts, ends, strict=False):
+        source = text[match.end() : end].rstrip().removesuffix(";").rstrip()
         if source.startswith("'") and source.endswith("'") and len(source) > 1:
             source = _ESCAPE.sub(_unescaped, source[1:-1])
         value = parse(source)
