@@ -18,7 +18,7 @@ LEVELS = [
     {"study"},
     {"resolve"},
     {"image", "engines", "worker", "repositories", "report"},
-    {"toolchains", "formats", "store", "archive", "fetch"},
+    {"toolchains", "readers", "formats", "store", "archive", "fetch"},
     {"spec", "lock", "manifest", "metrics", "progress", "process", "resources"},
     {"digest", "errors"},
 ]

@@ -1,0 +1,1 @@
+"""Readers: the numbers of a tool's report, typed, with unit, level and origin."""

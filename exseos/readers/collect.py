@@ -1,0 +1,105 @@
+"""From paths to reports: files, folders and whole trees, each file recognised by what it says."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+from exseos.errors import UsageError
+from exseos.readers.base import Reader, Report, ReportError, readers
+
+HEAD_CHARACTERS = 64 * 1024
+LARGEST = 64 * 1024 * 1024
+"""Bytes; timing summaries of big designs have a few megabytes."""
+NOT_A_REPORT = "not a report of a kind known here"
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A file without numbers, and why; ``damaged`` where it was recognised but could not be read."""
+
+    path: Path
+    reason: str
+    damaged: bool = False
+
+
+@dataclass
+class Collected:
+    """Reports and what was skipped, both in the order of the paths; a tree is in the order of its names."""
+
+    reports: list[tuple[Path, Report]] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+
+
+@cache
+def _readers() -> tuple[Reader, ...]:
+    return tuple(readers())
+
+
+def read_report(path: Path) -> Report | None:
+    """The report in a file, or None if it is of no kind known here.
+
+    Raises ``ReportError`` for a report that is damaged, and for a file that is binary, empty or larger than 64 MiB.
+    """
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise ReportError("not a regular file", where=str(path))
+    if status.st_size > LARGEST:
+        raise ReportError("larger than 64 MiB", where=str(path))
+    with path.open("rb") as file:
+        start = file.read(HEAD_CHARACTERS)
+        if not start.strip():
+            raise ReportError("empty", where=str(path))
+        if b"\0" in start:
+            raise ReportError("binary", where=str(path))
+        head = start.decode("utf-8", "replace")
+        for reader in _readers():
+            if reader.recognises(head, path.name):
+                return reader.read((start + file.read()).decode("utf-8", "replace"), path.name)
+    return None
+
+
+def collect(paths: Iterable[Path]) -> Collected:
+    """Every report at or under ``paths``; raises ``UsageError`` for a path that is not there."""
+    collected = Collected()
+    seen: set[tuple[int, int]] = set()
+    for given in paths:
+        if not given.exists():
+            raise UsageError("no such file or folder", where=str(given), hint="name a report, a project folder or a tree of them")
+        for path in _files(given):
+            _add(path, seen, collected)
+    return collected
+
+
+def _files(given: Path) -> Iterator[Path]:
+    """Files of a tree by name; links to folders are not followed, so that no loop is."""
+    if not given.is_dir():
+        yield given
+        return
+    for folder, folders, names in os.walk(given):
+        folders.sort()
+        yield from (Path(folder) / name for name in sorted(names))
+
+
+def _add(path: Path, seen: set[tuple[int, int]], collected: Collected) -> None:
+    try:
+        status = path.stat()
+        if (status.st_dev, status.st_ino) in seen:
+            return
+        seen.add((status.st_dev, status.st_ino))
+        report = read_report(path)
+    except ReportError as error:
+        collected.skipped.append(
+            Skipped(path, error.what, damaged=error.what not in ("empty", "binary", "larger than 64 MiB", "not a regular file"))
+        )
+    except OSError as error:
+        collected.skipped.append(Skipped(path, error.strerror or str(error)))
+    else:
+        if report is None:
+            collected.skipped.append(Skipped(path, NOT_A_REPORT))
+        else:
+            collected.reports.append((path, report))

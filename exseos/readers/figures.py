@@ -1,0 +1,32 @@
+"""Numbers as reports write them: ``7,781``, ``1.5e3``, ``7,781 / 41,910 ( 19 % )``; everything else is no number."""
+
+from __future__ import annotations
+
+import math
+import re
+
+_NUMBER = re.compile(r"[-+]?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,40})(?:\.[0-9]{1,40})?(?:[eE][-+]?[0-9]{1,3})?")
+_SHARE = re.compile(r"(?P<used>\S+)\s*/\s*(?P<available>\S+)(?:\s*\(.*\))?")
+
+
+def number(text: str) -> int | float | None:
+    """The finite number that the whole text is, with or without commas at the thousands; otherwise None."""
+    text = text.strip()
+    if not _NUMBER.fullmatch(text):
+        return None
+    text = text.replace(",", "")
+    if text.lstrip("+-").isdigit():
+        return int(text)
+    value = float(text)
+    return value if math.isfinite(value) else None
+
+
+def share(text: str) -> tuple[int | float | None, int | float | None]:
+    """Used and available of ``used / available ( n % )``; a number alone is what is used."""
+    match = _SHARE.fullmatch(text.strip())
+    return (number(match["used"]), number(match["available"])) if match else (number(text), None)
+
+
+def whole_lines(text: str) -> list[str]:
+    """The lines of a report without those that a cut may have shortened: a last line with no line end is left out."""
+    return [line.rstrip("\r") for line in text.split("\n")[:-1]]

@@ -1,0 +1,120 @@
+"""SmartHLS: ``summary.hls.*.rpt`` (static runtime estimate) and ``summary.results.rpt`` (co-simulation, timing and resources).
+
+``a / b cycles`` are the least and the most. The co-simulated latency is the sum over all calls. The design's latency in the static
+estimate is that of the function that the file is named after, or of the only function that was scheduled.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from exseos.metrics import Level
+from exseos.readers.base import Number, Reader, Report
+from exseos.readers.figures import number, whole_lines
+
+_HEAD = re.compile(r"Smart High-Level Synthesis Tool|Summary Report for RTL Simulation and FPGA Synthesis")
+_VERSION = re.compile(r"^// Smart High-Level Synthesis Tool Version (\S+)", re.MULTILINE)
+_SECTION = re.compile(r"====== (?:\d+)\. (.*?)(?: \(.*\))? ======")
+_FUNCTION = re.compile(r"\| Function: (\S+?)(?: takes ([\d,]+(?: ?/ ?[\d,]+)?) cycles)?(?: \(.*\))? *\|")
+_FILE = re.compile(r"summary\.hls\.(.+)\.rpt")
+_TIMING = {
+    "Target Period": ("clock_target_ns", " ns"),
+    "Period": ("clock_estimated_ns", " ns"),
+    "Worst Slack": ("wns_ns", " ns"),
+    "Fmax": ("fmax_mhz", " MHz"),
+}
+_RESOURCES = {
+    "Fabric + Interface 4LUT": "lut",
+    "Fabric + Interface DFF": "ff",
+    "Math": "dsp",
+    "LSRAM": "lsram",
+    "uSRAM": "usram",
+    "User I/O": "io",
+}
+
+
+class SmartHLS(Reader):
+    """Microchip's SmartHLS."""
+
+    name = "smarthls"
+
+    def recognises(self, head: str, file_name: str) -> bool:
+        return bool(_HEAD.search(head[:4096]))
+
+    def read(self, text: str, file_name: str) -> Report:
+        sections = _sections(whole_lines(text))
+        numbers: list[Number] = [*_static(sections, file_name), *_simulated(sections.get("Simulation Result", []))]
+        numbers += _timing(sections.get("Timing Result of HLS-generated IP Core", []))
+        numbers += _resources(sections.get("Resource Usage of HLS-generated IP Core", []))
+        version = _VERSION.search(text)
+        device = next((line.removeprefix("Device: ") for line in sections[""] if line.startswith("Device: ")), "")
+        return Report("smarthls", version[1] if version else "", device, tuple(numbers))
+
+
+def _sections(lines: list[str]) -> dict[str, list[str]]:
+    """Lines by the title of their section, the ones before the first under an empty title."""
+    found: dict[str, list[str]] = {"": []}
+    title = ""
+    for line in lines:
+        match = _SECTION.fullmatch(line.strip())
+        if match:
+            title = match[1]
+        found.setdefault(title, []).append(line.strip())
+    return found
+
+
+def _cycles(text: str, level: Level, scope: str) -> list[Number]:
+    values = [number(part) for part in text.split("/")]
+    if len(values) > 2 or None in values:
+        return []
+    named = (("latency_min_cycles", values[0]), ("latency_max_cycles", values[-1]))
+    return [Number(name, value, "cycles", level, scope) for name, value in named if value is not None]
+
+
+def _static(sections: dict[str, list[str]], file_name: str) -> Iterator[Number]:
+    scheduled = [match[1] for line in sections.get("Scheduling Result", []) if (match := _FUNCTION.fullmatch(line))]
+    named = _FILE.fullmatch(file_name.rpartition("/")[2])
+    top = named[1] if named else scheduled[0] if len(scheduled) == 1 else None
+    timed = [match for line in sections.get("Static Runtime Estimate", []) if (match := _FUNCTION.fullmatch(line)) and match[2]]
+    for match in timed:
+        yield from _cycles(match[2], "estimated", match[1])
+        if match[1] == top:
+            yield from _cycles(match[2], "estimated", "design")
+
+
+def _simulated(lines: list[str]) -> Iterator[Number]:
+    found = dict(line.split(": ", 1) for line in lines if ": " in line)
+    if found.get("SW/HW co-simulation", "PASS") != "PASS":
+        return
+    calls = number(found.get("Number of calls", ""))
+    if calls is not None:
+        yield Number("calls", calls, "count", "cosimulated")
+    yield from _cycles(found.get("Cycle latency", "").removesuffix(" cycles"), "cosimulated", "design")
+
+
+def _table(lines: list[str]) -> list[dict[str, str]]:
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|") and line.endswith("|")]
+    return [dict(zip(rows[0], row, strict=True)) for row in rows[1:] if len(row) == len(rows[0])]
+
+
+def _timing(lines: list[str]) -> Iterator[Number]:
+    rows = _table(lines)
+    for row in rows:
+        scope = "design" if len(rows) == 1 else row.get("Clock Domain", "")
+        for column, (name, unit) in _TIMING.items():
+            value = number(row.get(column, "").removesuffix(unit))
+            if value is not None and scope:
+                yield Number(name, value, unit.strip(), "routed", scope)
+
+
+def _resources(lines: list[str]) -> Iterator[Number]:
+    for row in _table(lines):
+        name = _RESOURCES.get(row.get("Resource Type", "").rstrip("*"))
+        # "Used" may be a sum: fabric + interface = all.
+        for value, suffix in ((number(row.get("Used", "").rpartition("=")[2]), ""), (number(row.get("Total", "")), "_available")):
+            if name and value is not None:
+                yield Number(f"{name}{suffix}", value, "count", "routed")
+
+
+READER = SmartHLS()
