@@ -49,7 +49,7 @@ class Laboratory:
         cache = home / "store/cache"
         cache.mkdir(parents=True)
         shutil.copytree(self.exseos.store / "cache/downloads", cache / "downloads")
-        for folder in ("home", "cwd"):
+        for folder in ("home", "cwd", "tmp"):
             (home / folder).mkdir()
         command = self._command(home, varied)
         capsule = home / "cwd/tiny.capsule.zip"
@@ -58,6 +58,7 @@ class Laboratory:
 
     def _command(self, home: Path, varied: frozenset[str]) -> Exseos:
         variables = {
+            "TMPDIR": str(home / "tmp"),  # the second system's /tmp is its own, which a Docker daemon does not see
             "TZ": "EAST-13:45" if "time zone" in varied else "UTC",
             "PYTHONHASHSEED": "4242" if "hash seed" in varied else "0",
             **({"HOME": str(home / "home")} if "home" in varied else {}),
