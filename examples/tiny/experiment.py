@@ -1,11 +1,11 @@
-"""The smallest whole experiment: four features of MAGIC, six hidden neurons."""
+"""The smallest whole experiment: three features of MAGIC, three hidden neurons."""
 
 import keras
 from hgq.config import LayerConfigScope, QuantizerConfigScope
 from hgq.layers import QDense
 
 
-def build_model(input_shape: tuple[int, ...], outputs: int, hidden: int = 6, beta0: float = 1e-5) -> keras.Model:
+def build_model(input_shape: tuple[int, ...], outputs: int, hidden: int = 3, beta0: float = 1e-5) -> keras.Model:
     """One hidden layer with ReLU and a linear output; all bit widths are trained (HGQ2)."""
     with (
         QuantizerConfigScope(place="all", default_q_type="kbi", b0=5, overflow_mode="WRAP"),
