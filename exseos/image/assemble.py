@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache as cached
 from functools import partial
 from pathlib import Path
 
@@ -25,8 +26,8 @@ from exseos.store import host_errors
 
 LARGE = 32 << 20
 """Bytes from which on a wheel file makes a layer of its own."""
-FORMAT = 1
-"""Counts changes of the assembler that give other layers from the same inputs."""
+_SHAPING = ("base_layer.py", "layer.py", "parts.py", "tar.py", "wheel_layer.py")
+"""The modules that decide what a layer holds: with other sources, layers in the cache are not taken for theirs."""
 
 
 def assemble(base: Sequence[DebPackage], wheels: Sequence[Path], exseos_wheel: Path | None, cache: Path, progress: Progress) -> Image:
@@ -45,6 +46,11 @@ def assemble(base: Sequence[DebPackage], wheels: Sequence[Path], exseos_wheel: P
     container = parse_dockerfile(file.read_text(encoding="utf-8"), str(file))
     named = [(name, layer.sha256) for (name, _), layer in zip(makers, layers, strict=True)]
     return Image(image_config(container, named), tuple(layers), cache)
+
+
+@cached
+def _format() -> str:
+    return sha256_json({name: sha256_file(Path(__file__).with_name(name)) for name in _SHAPING})
 
 
 def base_context(folder: Path, cache: Path, progress: Progress) -> Path:
@@ -68,7 +74,7 @@ def _groups(wheels: Sequence[Path]) -> list[list[Path]]:
 def base_layer(packages: Sequence[DebPackage], store: LayerStore, progress: Progress) -> Layer:
     """The layer of ``packages``."""
     ordered = sorted(packages, key=lambda one: one.name)
-    key = sha256_json({"format": FORMAT, "packages": [[one.name, one.sha256] for one in ordered]})
+    key = sha256_json({"format": _format(), "packages": [[one.name, one.sha256] for one in ordered]})
 
     def make(tree: Path) -> None:
         progress.step(f"base layer: {len(ordered)} Debian packages")
@@ -80,7 +86,7 @@ def base_layer(packages: Sequence[DebPackage], store: LayerStore, progress: Prog
 
 def wheel_layer(wheels: Sequence[Path], store: LayerStore, progress: Progress) -> Layer:
     """The layer of ``wheels``."""
-    key = sha256_json({"format": FORMAT, "wheels": sorted(_digest(path, store.cache) for path in wheels)})
+    key = sha256_json({"format": _format(), "wheels": sorted(_digest(path, store.cache) for path in wheels)})
 
     def make(tree: Path) -> None:
         progress.step(f"wheel layer: {len(wheels)} wheel{'s' * (len(wheels) > 1)}")

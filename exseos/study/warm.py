@@ -6,6 +6,7 @@ from pathlib import Path
 
 from exseos.digest import sha256_json
 from exseos.engines.base import Command, Engine, ImageSource, Limits, Mount
+from exseos.image.layer import scratch
 from exseos.progress import Progress
 from exseos.store import Store, host_errors
 from exseos.worker.determinism import cpu_features, environment, read_cpuinfo
@@ -25,8 +26,8 @@ def warm_folder(engine: Engine, image: ImageSource, limits: Limits, store: Store
     if final.is_dir():
         return final
     progress.step("first use of this image on this CPU: compiling bytecode and tools")
-    with store.scratch() as scratch, host_errors(store.root):
-        out = scratch / "warm"
+    with host_errors(store.root), scratch(store.cache) as folder:
+        out = folder / "warm"
         out.mkdir()
         variables = {**environment(), **warm_environment(MOUNTED), "PYTHONDONTWRITEBYTECODE": ""}
         command = Command(["/usr/bin/python3", "-m", "exseos.worker.warm", MOUNTED], variables)
@@ -42,6 +43,9 @@ def warm_folder(engine: Engine, image: ImageSource, limits: Limits, store: Store
             progress.step(f"that failed (exit code {code}); workers will start more slowly")
             return None
         final.parent.mkdir(parents=True, exist_ok=True)
-        if not final.exists():
+        try:
             out.rename(final)
+        except OSError:
+            if not final.is_dir():  # else another build was faster
+                raise
     return final

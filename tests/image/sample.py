@@ -18,7 +18,7 @@ from pathlib import Path
 from exseos.image.packages import DebPackage
 
 GOLDEN_ID = "sha256:9689f1d42db56eed1ee4bbb86c3dad2c94d758eb4f81ecf9f05feff2cc3a00b2"
-"""The image of ``Sample``: changes only with the assembler's FORMAT or Dockerfile.base."""
+"""The image of ``Sample``: changes only with the assembler or Dockerfile.base."""
 
 
 def deb(entries: Mapping[str, bytes | str | None], modes: Mapping[str, int] | None = None, compression: str = "xz") -> bytes:
