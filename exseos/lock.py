@@ -80,10 +80,18 @@ class DataPin(_Part):
 class ToolchainPin(_Part):
     """A toolchain by version and fingerprint; licence variables by name, never by value."""
 
-    name: str
-    version: str
-    fingerprint: str
-    licence_variables: tuple[str, ...] = ()
+    name: Annotated[str, Field(pattern="^[a-z0-9_]+$")]
+    version: Annotated[str, Field(pattern="^[0-9][0-9A-Za-z._ -]*$")]
+    fingerprint: Annotated[str, Field(pattern="^(sha256|stand-in):[0-9a-f]{64}$")]
+    licence_variables: tuple[Annotated[str, Field(pattern="^[A-Z][A-Z0-9_]*$")], ...] = ()
+
+    @property
+    def stand_in(self) -> bool:
+        """Whether it takes the place of the real tool, so that no number of it is about hardware."""
+        return self.fingerprint.startswith("stand-in:")
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}" + (" (STAND-IN, not the real tool)" if self.stand_in else "")
 
 
 class ExseosPin(_Part):

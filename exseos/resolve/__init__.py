@@ -19,9 +19,11 @@ from exseos.lock import DebPackage, Lock, WheelPin, read_lock
 from exseos.progress import Progress
 from exseos.resolve.data import pin_data, wheel_download
 from exseos.resolve.index import PLATFORM, locate, resolve
+from exseos.resolve.toolchains import check_mounted, pin_toolchains, vendor_toolchains, wanted_versions
 from exseos.spec import Spec
 from exseos.spec.models import Experiment
-from exseos.toolchains.base import find as find_toolchain
+from exseos.toolchains.designs import toolchains as used_toolchains
+from exseos.toolchains.vendor.installation import Installation
 
 
 def lock_folder(spec: Path) -> Path:
@@ -29,9 +31,10 @@ def lock_folder(spec: Path) -> Path:
     return spec.with_suffix(".lock")
 
 
-def make_lock(spec: Spec, cache: Path, progress: Progress) -> Lock:
-    """Resolve everything anew, as of now."""
+def make_lock(spec: Spec, cache: Path, progress: Progress, mounted: Mapping[str, Installation] | None = None) -> Lock:
+    """Resolve everything anew, as of now. ``mounted`` are the installations of the vendors' toolchains that the spec names."""
     experiment = spec.experiment()
+    pins = pin_toolchains(experiment, mounted or {})
     python = experiment.environment.python
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     progress.step("resolving Python packages")
@@ -47,18 +50,20 @@ def make_lock(spec: Spec, cache: Path, progress: Progress) -> Lock:
         exclude_newer=now,
         packages=tuple(_packages(experiment, cache, progress)),
         data=data,
+        toolchains=pins,
         wheels=tuple(wheel.pin for wheel in wheels),
     )
 
 
-def find_lock(spec: Spec, cache: Path, progress: Progress) -> Lock:
+def find_lock(spec: Spec, cache: Path, progress: Progress, mounted: Mapping[str, Installation] | None = None) -> Lock:
     """The lock beside the spec if it fits; a new one, written there, if there is none.
 
-    Raises ``UsageError`` naming what changed if there is one that does not fit: a lock is never changed silently.
+    Raises ``UsageError`` naming what changed if there is one that does not fit, or if an installation that is ``mounted`` is not the
+    one it pins: a lock is never changed silently.
     """
     folder = lock_folder(spec.path)
     if not folder.exists():
-        lock = make_lock(spec, cache, progress)
+        lock = make_lock(spec, cache, progress, mounted)
         lock.write(folder)
         progress.step(f"wrote the lock to {folder.name}/: keep it with the spec")
         return lock
@@ -70,6 +75,7 @@ def find_lock(spec: Spec, cache: Path, progress: Progress) -> Lock:
             where=str(folder),
             hint=f"Make it anew with `exseos lock {spec.path.name}`, or undo the change.",
         )
+    check_mounted(lock, mounted or {}, f"Mount the one locked, or lock the spec to this one with `exseos lock {spec.path.name}`.")
     return lock
 
 
@@ -86,6 +92,8 @@ def request_digests(experiment: Experiment) -> dict[str, str]:
         "toolchain": sorted({*_extra_packages(experiment), *_tool_requirements(experiment)}),
         "exseos's own requirements": [_own_requirements(), sha256_bytes(base_lock().text().encode())],
     }
+    if vendors := vendor_toolchains(experiment):
+        parts["vendor toolchains"] = {name: wanted_versions(experiment, name) for name in vendors}
     for name, source in experiment.data.items():
         parts[f"data.{name}"] = source.model_dump(mode="json", include={"pypi", "path", "url", "member", "sha256"})
     return {part: sha256_json(value) for part, value in parts.items()}
@@ -114,7 +122,7 @@ def _requirements(experiment: Experiment) -> list[str]:
 
 
 def _tool_requirements(experiment: Experiment) -> tuple[str, ...]:
-    return find_toolchain(experiment.synthesize.toolchain).requirements if experiment.synthesize else ()
+    return tuple(requirement for tool in used_toolchains(experiment).values() for requirement in tool.requirements)
 
 
 def _packages(experiment: Experiment, cache: Path, progress: Progress) -> list[DebPackage]:
@@ -131,7 +139,7 @@ def _packages(experiment: Experiment, cache: Path, progress: Progress) -> list[D
 
 
 def _extra_packages(experiment: Experiment) -> list[str]:
-    tools = find_toolchain(experiment.synthesize.toolchain).packages if experiment.synthesize else ()
+    tools = {package for tool in used_toolchains(experiment).values() for package in tool.packages}
     return sorted({*experiment.environment.packages, *tools})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,10 @@ from pydantic import BaseModel, ValidationError
 from exseos.errors import ExseosError
 from exseos.formats.base import find as find_format
 from exseos.spec import Check
-from exseos.spec.models import Experiment
+from exseos.spec.models import Experiment, Implement, Synthesize
 from exseos.spec.problems import Problem, explain, unknown
 from exseos.toolchains import base as toolchains
+from exseos.toolchains import designs
 from exseos.worker.steps.base import parse as parse_step
 
 _TAKEN = ("spec.yaml", "spec.lock", "parent.json", "capsule")
@@ -23,7 +25,7 @@ def check_experiment(folder: Path) -> Check:
     """A check of experiments whose files are in ``folder``."""
 
     def check(experiment: Experiment) -> list[Problem]:
-        return [*_files(experiment, folder), *_steps(experiment), *_formats(experiment), *_toolchain(experiment)]
+        return [*_files(experiment, folder), *_steps(experiment), *_formats(experiment), *_toolchains(experiment)]
 
     return check
 
@@ -87,17 +89,40 @@ def _formats(experiment: Experiment) -> list[Problem]:
     return problems
 
 
-def _toolchain(experiment: Experiment) -> list[Problem]:
-    if experiment.synthesize is None:
-        return []
-    name = experiment.synthesize.toolchain
-    if name not in toolchains.names():
-        return [Problem(("synthesize", "toolchain"), unknown(name, f"toolchain {name!r}", toolchains.names(), "Known"))]
-    tool = toolchains.find(name)
-    problems = _section(tool.synthesize_parameters, experiment.synthesize.model_dump(mode="json"), ("synthesize",))
-    if experiment.implement is not None:
-        problems += _section(tool.implement_parameters, experiment.implement.model_dump(mode="json"), ("implement",))
+def _toolchains(experiment: Experiment) -> list[Problem]:
+    """Each section that names a toolchain against that toolchain's own parameters, and how the sections hang together."""
+    named = [*_listed("synthesize", experiment.synthesize), *_listed("implement", experiment.implement)]
+    unknown_names = [
+        Problem((*place, "toolchain"), unknown(name, f"toolchain {name!r}", toolchains.names(), "Known"))
+        for place, section in named
+        if (name := section.toolchain) is not None and name not in toolchains.names()
+    ]
+    if unknown_names:
+        return unknown_names
+    linked = [Problem(error.place, error.what) for error in designs.links(experiment)]
+    if linked:
+        return linked
+    problems = []
+    for synthesis in designs.syntheses(experiment):
+        tool = toolchains.find(synthesis.section.toolchain)
+        if tool.synthesize_parameters is None:
+            able = ", ".join(name for name in toolchains.names() if toolchains.find(name).synthesize_parameters is not None)
+            what = f"the toolchain {tool.name} does not synthesize, it implements: name it in `implement`; able to synthesize: {able}"
+            problems.append(Problem((*synthesis.place, "toolchain"), what))
+        else:
+            problems += _section(tool.synthesize_parameters, synthesis.section.own, synthesis.place)
+    for implementation in designs.implementations(experiment):
+        tool = designs.implementer(implementation, designs.design_of(experiment, implementation))
+        assert tool.implement_parameters is not None
+        problems += _section(tool.implement_parameters, implementation.section.own, implementation.place)
     return problems
+
+
+def _listed(name: str, value: Synthesize | Implement | Sequence[Synthesize | Implement] | None) -> list[Any]:
+    """Every section with its place."""
+    if value is None:
+        return []
+    return [((name, index), one) for index, one in enumerate(value)] if isinstance(value, list) else [((name,), value)]
 
 
 def _section(model: type[BaseModel], value: dict[str, Any], path: tuple[str | int, ...]) -> list[Problem]:

@@ -196,7 +196,8 @@ class Train(Section):
 class Convert(Section):
     """How hls4ml turns the model into an HLS project."""
 
-    backend: Literal["Vitis", "Vivado", "Quartus", "oneAPI", "Catapult"] = "Vitis"
+    name: Name | None = Field(None, description="of this conversion, where there are several; default: the backend in lower case")
+    backend: Literal["Vitis", "Vivado", "Quartus", "oneAPI", "Catapult", "Libero"] = "Vitis"
     io_type: Literal["io_parallel", "io_stream"] = "io_parallel"
     strategy: Literal["latency", "resource", "distributed_arithmetic"] = "latency"
     precision: str = "ap_fixed<16,6>"
@@ -211,18 +212,32 @@ class Simulate(Section):
     rows: PositiveInt | None = Field(None, description="how many test rows; default: all")
 
 
-class Toolchain(BaseModel):
+class Synthesize(BaseModel):
     """Synthesis; further keys belong to the toolchain."""
 
     model_config = ConfigDict(frozen=True, extra="allow", strict=True)
     toolchain: str
+    name: Name | None = Field(None, description="of this design, where there are several; default: the toolchain")
+    convert: Name | None = Field(None, description="the conversion it takes; default: the one that the toolchain accepts")
+
+    @property
+    def own(self) -> dict[str, Any]:
+        """The keys that the toolchain reads: all but those that link this section to others."""
+        return self.model_dump(mode="json", exclude={"name", "convert"})
 
 
-class Implement(Section):
-    """Place and route, where the toolchain does it."""
+class Implement(BaseModel):
+    """Place and route; further keys belong to the toolchain."""
 
-    seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
-    gate_rows: Annotated[int, Field(ge=0, lt=2**31)] = Field(64, description="test rows simulated at gate level")
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
+    toolchain: str | None = Field(None, description="default: the one that synthesized the design")
+    name: Name | None = Field(None, description="where there are several; default: that of the design")
+    design: Name | None = Field(None, description="the design it takes, where there are several; default: the one of the same toolchain")
+
+    @property
+    def own(self) -> dict[str, Any]:
+        """The keys that the toolchain reads."""
+        return self.model_dump(mode="json", exclude={"toolchain", "name", "design"})
 
 
 class Study(Section):
@@ -241,6 +256,9 @@ class Claim(Section):
 
     text: str
     trial: str = "best"
+    stage: Name | None = Field(
+        None, description="the stage that measured it, where several measured such a number", exclude_if=lambda stage: stage is None
+    )
     metric: str
     level: Literal["float", "csim", "rtl", "gate", "estimated", "cosimulated", "synthesized", "routed"]
     value: FiniteFloat
@@ -273,10 +291,10 @@ class Experiment(Section):
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     model: Model
     train: Train = Train()
-    convert: Convert | None = None
+    convert: Convert | Annotated[list[Convert], Field(min_length=1)] | None = None
     simulate: Simulate | None = None
-    synthesize: Toolchain | None = None
-    implement: Implement | None = None
+    synthesize: Synthesize | Annotated[list[Synthesize], Field(min_length=1)] | None = None
+    implement: Implement | Annotated[list[Implement], Field(min_length=1)] | None = None
     search: Study | None = None
     claims: list[Claim] = Field(default_factory=list)
 

@@ -11,7 +11,15 @@ from exseos.spec.problems import Problem
 from exseos.spec.yaml12 import Path
 
 _LARGEST = 2**53 - 1
-_SECTION_OF_LEVEL = {"csim": "simulate", "rtl": "synthesize", "synthesized": "synthesize", "gate": "implement", "routed": "implement"}
+_SECTION_OF_LEVEL = {
+    "csim": "simulate",
+    "rtl": "synthesize",
+    "estimated": "synthesize",
+    "cosimulated": "synthesize",
+    "synthesized": "synthesize",
+    "gate": "implement",
+    "routed": "implement",
+}
 _RESERVED_DATA = "prepared"
 """Prepared arrays stand beside the data sources in a capsule, in a folder of this name."""
 

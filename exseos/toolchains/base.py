@@ -11,6 +11,7 @@ import importlib
 import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -19,7 +20,22 @@ from pydantic import BaseModel
 from exseos.errors import UsageError
 from exseos.metrics import Metric
 
-_NOT_TOOLCHAINS = {"agreement", "base", "keras_model", "process"}
+_NOT_TOOLCHAINS = {"agreement", "base", "designs", "keras_model", "process", "vendor"}
+"""Modules of this room that the toolchains share."""
+
+
+@dataclass(frozen=True)
+class Tool:
+    """An installation as a stage sees it: mounted read-only at ``root``, and what the lock says it is."""
+
+    root: Path
+    version: str
+    fingerprint: str
+
+    @property
+    def stand_in(self) -> bool:
+        """Whether it only takes the place of the real tool: nothing that it says is about hardware."""
+        return self.fingerprint.startswith("stand-in:")
 
 
 class Work(Protocol):
@@ -43,6 +59,12 @@ class Work(Protocol):
     @property
     def facts(self) -> dict[str, Any]: ...
 
+    @property
+    def toolchains(self) -> Mapping[str, Tool]: ...
+
+    @property
+    def seconds(self) -> float: ...
+
     def read_json(self, stage: str, name: str) -> Any: ...
 
     def write_json(self, name: str, value: Any) -> None: ...
@@ -60,10 +82,14 @@ class Toolchain(ABC):
     """Python requirements that the image needs besides those of ``exseos[experiment]``."""
     packages: ClassVar[tuple[str, ...]] = ()
     """Debian packages that the image needs."""
-    synthesize_parameters: ClassVar[type[BaseModel]]
-    """The ``synthesize`` section of a spec; ``toolchain`` is one of its keys."""
-    implement_parameters: ClassVar[type[BaseModel]]
-    """The ``implement`` section of a spec."""
+    backends: ClassVar[tuple[str, ...]] = ()
+    """hls4ml's backends whose projects it synthesizes; none: it takes the trained model itself."""
+    implements: ClassVar[tuple[str, ...]] = ()
+    """Toolchains whose designs it places and routes."""
+    synthesize_parameters: ClassVar[type[BaseModel] | None] = None
+    """The ``synthesize`` section of a spec, ``toolchain`` being one of its keys; None: it does not synthesize."""
+    implement_parameters: ClassVar[type[BaseModel] | None] = None
+    """The ``implement`` section of a spec without its links; None: it does not implement."""
 
     @abstractmethod
     def synthesize(self, work: Work) -> None:

@@ -6,7 +6,9 @@ import os
 import shlex
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from exseos.errors import ExseosError, HostError, StageError
@@ -14,17 +16,28 @@ from exseos.errors import ExseosError, HostError, StageError
 SECONDS = 3600.0
 """Time limit of one call of a compiler, of Yosys or of a place-and-route tool."""
 TAIL_LINES = 15
+_PROGRESS_SECONDS = 5.0
 _SIGNAL_EXITS = {128 + signal.SIGKILL, 128 + signal.SIGTERM}
 
 
 def run_tool(
-    argv: Sequence[str], cwd: Path, seconds: float, log: Path, *, what: str | None = None, environment: Mapping[str, str] | None = None
+    argv: Sequence[str],
+    cwd: Path,
+    seconds: float,
+    log: Path,
+    *,
+    what: str | None = None,
+    environment: Mapping[str, str] | None = None,
+    inherit: bool = True,
+    progress: Callable[[str], None] | None = None,
+    too_slow: str = "Use a smaller design or a faster machine.",
 ) -> None:
     """Run ``argv`` in ``cwd`` until it ends with exit code 0; all it prints goes to ``log``.
 
-    ``what`` names the work for messages ("place and route"); ``environment`` adds to this process's own. The child
-    leads a process group of its own, so a time limit ends its children too. Raises ``StageError`` when the tool is
-    absent or fails, ``HostError`` when it is killed or exceeds ``seconds``: another machine might not.
+    ``what`` names the work for messages ("place and route"); ``environment`` adds to this process's own, or is all there is
+    unless ``inherit``; ``progress`` gets the log's last line every few seconds; ``too_slow`` says what to do when the time is up.
+    The child leads a process group of its own, so its end, or the time limit, ends its children too. Raises ``StageError`` when the
+    tool is absent or fails, ``HostError`` when it is killed or exceeds ``seconds``: another machine might not.
     """
     name = what or Path(argv[0]).name
     command = shlex.join(argv)
@@ -36,7 +49,7 @@ def run_tool(
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **(environment or {})},
+                env={**(os.environ if inherit else {}), **(environment or {})},
                 start_new_session=True,
             )
         except FileNotFoundError as error:
@@ -45,13 +58,13 @@ def run_tool(
                 where=command,
                 hint="The image must hold it: add its Debian package or Python wheel to the environment of the spec.",
             ) from error
-        code = _wait(child, seconds)
+        except OSError as error:
+            raise StageError(f"{name}: the program {argv[0]!r} cannot be started: {error.strerror}", where=command) from error
+        code = _wait(child, seconds, log, progress)
     if code == 0:
         return
     if code is None:
-        raise _failure(
-            HostError, f"{name} did not end within {seconds:g} seconds", command, log, "Use a smaller design or a faster machine."
-        )
+        raise _failure(HostError, f"{name} did not end within {seconds:g} seconds", command, log, too_slow)
     if code < 0 or code in _SIGNAL_EXITS:
         number = -code if code < 0 else code - 128
         if number in (signal.SIGKILL, signal.SIGTERM):
@@ -69,16 +82,20 @@ def tail(log: Path, lines: int = TAIL_LINES) -> str:
     return "\n".join([line for line in text.splitlines() if line.strip()][-lines:])
 
 
-def _wait(child: subprocess.Popen[bytes], seconds: float) -> int | None:
+def _wait(child: subprocess.Popen[bytes], seconds: float, log: Path, progress: Callable[[str], None] | None) -> int | None:
     """The exit code, or None after ``seconds``; the child's group is dead on return, whatever happens here."""
+    end = time.monotonic() + seconds
     try:
-        return child.wait(seconds)
-    except subprocess.TimeoutExpired:
+        while (left := end - time.monotonic()) > 0:
+            with suppress(subprocess.TimeoutExpired):
+                return child.wait(left if progress is None else min(left, _PROGRESS_SECONDS))
+            if progress is not None and (last := tail(log, 1)):
+                progress(last[:200])
         return None
     finally:
-        if child.poll() is None:
-            os.killpg(child.pid, signal.SIGKILL)
-            child.wait()
+        with suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)  # what it started and left behind, too
+        child.wait()
 
 
 def _failure(kind: type[ExseosError], what: str, command: str, log: Path, hint: str | None) -> ExseosError:

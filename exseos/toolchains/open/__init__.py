@@ -61,6 +61,7 @@ class OpenToolchain(Toolchain):
     exact = True
     requirements: ClassVar[tuple[str, ...]] = ()
     packages = ("g++",)
+    implements = ("open",)
     synthesize_parameters = Synthesize
     implement_parameters = Implement
 

@@ -1,0 +1,47 @@
+"""Telling a missing licence from every other failure of a tool, by what its log says."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from exseos.toolchains.vendor.base import VendorToolchain
+
+NETWORK = "EXSEOS_NETWORK"
+"""Variable of a worker that has the host's network: ``host``; it is not set otherwise."""
+_LICENCE = re.compile(
+    r"""FLEX(?:net|lm)\ (?:Licensing\ )?error
+    | Common\ 17-345 | valid\ licen[cs]e\ was\ not\ found
+    | (?:can(?:no|')t|could\ not|unable\ to|fail(?:ed|ure)\ to)\ (?:check\s?out|obtain|acquire|get|find|connect\ to)\ [^\n]{0,60}licen[cs]e
+    | licen[cs]e\ check(?:\s?out)?\ fail | licen[cs]e\ check\s?out\ [^\n]{0,40}fail
+    | can't\ find\ valid\ feature\ line | licen[cs]e\ file\ does\ not\ support | no\ such\ feature\ exists
+    | no\ (?:valid\ )?licen[cs]e\ (?:was\ )?(?:found|available) | licen[cs]e\ server\ (?:is\ down|machine\ is\ down|does\ not\ respond)
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+_LAST_BYTES = 1 << 20
+
+
+def licence_line(log: Path) -> str:
+    """The last line of a log that tells of a missing licence; empty if none does."""
+    with log.open("rb") as stream:
+        stream.seek(max(0, log.stat().st_size - _LAST_BYTES))
+        lines = stream.read().decode(errors="replace").splitlines()
+    return next((line.strip() for line in reversed(lines) if _LICENCE.search(line)), "")
+
+
+def licence_hint(toolchain: VendorToolchain) -> str:
+    """What to do about it, given the variables and the network that this worker has."""
+    names = " or ".join(toolchain.licence_variables)
+    if not names:
+        return f"{toolchain.title} asks for a licence: see its own documentation."
+    there = [name for name in toolchain.licence_variables if os.environ.get(name)]
+    if not there:
+        return f"Set {names} where you call exseos: the tool gets its value, no record does."
+    if os.environ.get(NETWORK) != "host":
+        return (
+            f"{' and '.join(there)} is set, but the tool has no network: a licence server or one bound to this machine's network card "
+            f"cannot be used. Allow it with --allow-network-for {toolchain.name}; the verdict will say so."
+        )
+    return f"The tool had the host's network and {' and '.join(there)}: does that server answer, and does it have the feature free?"

@@ -1,0 +1,147 @@
+"""Running a vendor's tools in the worker: a clean environment, a time limit, and failures that say what to do."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from exseos.errors import ExseosError, HostError, StageError
+from exseos.toolchains.base import Tool, Work
+from exseos.toolchains.process import run_tool, tail
+from exseos.toolchains.vendor.base import Role, VendorToolchain
+from exseos.toolchains.vendor.licence import licence_hint, licence_line
+from exseos.toolchains.vendor.reports import RUN_FILE
+
+_SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
+_LOCALE = "en_US.UTF-8"
+_LOCALE_SOURCE = Path("/usr/share/i18n/locales/en_US")
+LOG = "tool.log"
+"""All that the tools of a stage printed, one after another."""
+
+
+@dataclass
+class Run:
+    """One stage of a vendor's toolchain: ``folder`` is where its tools work, and is removed at the end."""
+
+    toolchain: VendorToolchain
+    tool: Tool
+    work: Work
+    folder: Path
+    home: Path
+    commands: list[list[str]] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def __call__(self, what: str, argv: Sequence[str], *, cwd: Path | None = None, variables: Mapping[str, str] | None = None) -> None:
+        """Run one tool until it ends well; ``what`` names the work. Raises ``StageError`` or ``HostError``."""
+        log = self.home / f"{len(self.commands)}.log"
+        begin = time.monotonic()
+        self.commands.append([Path(argv[0]).name, *argv[1:]])
+        try:
+            run_tool(
+                argv,
+                cwd or self.folder,
+                max(1.0, self.work.seconds - self.seconds),
+                log,
+                what=f"{self.toolchain.title} ({what})",
+                environment={**self._environment(), **(variables or {})},
+                inherit=False,
+                too_slow="Allow it more time with --hours, or use a smaller design.",
+                progress=lambda line: self.work.progress(f"{what}: {line}", None, None),
+            )
+        except ExseosError as error:
+            raise self._explained(error, log) from error
+        finally:
+            self.seconds += time.monotonic() - begin
+            self._append(log, what)
+
+    def require(self, patterns: Sequence[str]) -> None:
+        """Raise ``StageError`` unless each pattern finds a file with content: the exit codes of these tools say little."""
+        for pattern in patterns:
+            if not any(path.is_file() and path.stat().st_size for path in self.folder.glob(pattern)):
+                log = self.work.output / LOG
+                reason = licence_line(log)
+                hint = licence_hint(self.toolchain) if reason else "Its log says why."
+                raise StageError(
+                    f"{self.toolchain.title} ended, but left no {pattern}; its last words:\n{tail(log)}",
+                    where=self.toolchain.name,
+                    hint=hint,
+                )
+
+    def keep(self, patterns: Sequence[str], *, under: str = "", least: int = 0) -> None:
+        """Copy files of the working folder to the stage's outputs, with their paths; ``least`` is how many there must be."""
+        found = sorted({path for pattern in patterns for path in self.folder.glob(pattern) if path.is_file() and not path.is_symlink()})
+        if len(found) < least:
+            raise StageError(f"{self.toolchain.title} left no {' or '.join(patterns)}", where=self.toolchain.name)
+        for path in found:
+            target = self.work.output / under / path.relative_to(self.folder)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target)
+
+    def _environment(self) -> dict[str, str]:
+        own = self.toolchain.environment(self.tool.root, self.home)
+        path = ":".join(filter(None, (own.pop("PATH", ""), _SYSTEM_PATH)))
+        licences = {name: value for name in self.toolchain.licence_variables if (value := os.environ.get(name))}
+        return {"PATH": path, "HOME": str(self.home), "USER": "exseos", "TERM": "dumb", **locale_variables(self.home), **licences, **own}
+
+    def _append(self, log: Path, what: str) -> None:
+        """The tool's output, behind that of the tools before it."""
+        if not log.exists():
+            return
+        with (self.work.output / LOG).open("ab") as whole, log.open("rb") as part:
+            whole.write(f"==== {what}\n".encode())
+            shutil.copyfileobj(part, whole)
+        log.unlink()
+
+    def _explained(self, error: ExseosError, log: Path) -> ExseosError:
+        if not log.exists() or isinstance(error, HostError):
+            return error
+        if reason := licence_line(log):
+            what = f"{self.toolchain.title} has no licence: {reason}"
+            return StageError(what, where=self.toolchain.name, hint=licence_hint(self.toolchain))
+        return error
+
+
+@contextmanager
+def running(toolchain: VendorToolchain, work: Work, role: Role) -> Iterator[Run]:
+    """A ``Run`` in a fresh folder below the stage's outputs; at the end ``run.json`` and ``metrics.json`` are written there."""
+    tool = toolchain.tool(work)
+    folder, home = work.output / ".work", work.output / ".home"
+    folder.mkdir()
+    home.mkdir()
+    run = Run(toolchain, tool, work, folder, home)
+    try:
+        yield run
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(home, ignore_errors=True)
+    record = {
+        "toolchain": toolchain.name,
+        "version": tool.version,
+        "fingerprint": tool.fingerprint,
+        "commands": run.commands,
+        "seconds": round(run.seconds, 3),
+    }
+    (work.output / RUN_FILE).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    work.write_metrics(toolchain.metrics(role, work.output, tool))
+
+
+def locale_variables(home: Path) -> dict[str, str]:
+    """en_US.UTF-8, compiled into ``home`` from the system's sources on first use; C.UTF-8 where there are none."""
+    if not _LOCALE_SOURCE.exists() or shutil.which("localedef") is None:
+        return {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
+    folder = home / "locale"
+    if not (folder / _LOCALE).is_dir():
+        folder.mkdir(exist_ok=True)
+        # localedef's exit code is 1 for warnings, of which the sources of Debian give some
+        command = ["localedef", "--force", "-i", "en_US", "-f", "UTF-8", str(folder / _LOCALE)]
+        with suppress(StageError):
+            run_tool(command, home, 60, home / "localedef.log", what="localedef")
+    if not (folder / _LOCALE).is_dir():
+        return {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
+    return {"LANG": _LOCALE, "LC_ALL": _LOCALE, "LOCPATH": str(folder)}
