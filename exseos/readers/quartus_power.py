@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from exseos.readers.base import Number, Reader, Report, ReportError
 from exseos.readers.figures import number
-from exseos.readers.quartus_tables import check_status, fields, version
+from exseos.readers.quartus_tables import check_status, fields, run_time, version
 
 _STATUS = r"(?:PowerPlay )?Power Analyzer Status"
 _HEAD = re.compile(rf"^(?:{_STATUS} : |; {_STATUS} +;)", re.MULTILINE)
@@ -37,7 +37,7 @@ class QuartusPower(Reader):
         numbers = tuple(Number(name, watts, "W", "routed") for name, watts in powers if watts is not None)
         if not numbers:
             raise ReportError("no powers in this power report", where=file_name, hint="It may be cut off; run the power analyser again.")
-        return Report("quartus", version(found), found.get("Device", ""), numbers)
+        return Report("quartus", version(found), found.get("Device", ""), (*numbers, *run_time(text)))
 
 
 def _watts(text: str) -> float | None:

@@ -11,7 +11,7 @@ import re
 
 from exseos.readers.base import Number, Reader, Report, ReportError
 from exseos.readers.figures import number, whole_lines
-from exseos.readers.quartus_tables import Table, fields, tables, version
+from exseos.readers.quartus_tables import Table, fields, run_time, tables, version
 
 _HEAD = re.compile(
     r"^(?:-+\r?\n)?(?:TimeQuest )?(?:Timing Analyzer|TimeQuest) (?:report for|Summary\r?$)|^; (?:TimeQuest )?Timing Analyzer Summary +;",
@@ -44,7 +44,7 @@ class QuartusTiming(Reader):
         numbers = _tabled(text) if re.search(r"^;", text, re.MULTILINE) else _listed(text)
         if not numbers:
             raise ReportError("no slack in this timing report", where=file_name, hint="It may be cut off, or the design has no clock.")
-        return Report("quartus", version(found), found.get("Device Name", ""), tuple(numbers))
+        return Report("quartus", version(found), found.get("Device Name") or found.get("Device", ""), (*numbers, *run_time(text)))
 
 
 def _listed(text: str) -> list[Number]:

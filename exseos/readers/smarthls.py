@@ -1,7 +1,8 @@
 """SmartHLS: ``summary.hls.*.rpt`` (static runtime estimate) and ``summary.results.rpt`` (co-simulation, timing and resources).
 
-``a / b cycles`` are the least and the most. The co-simulated latency is the sum over all calls. The design's latency in the static
-estimate is that of the function that the file is named after, or of the only function that was scheduled.
+``a / b cycles`` are the least and the most. The co-simulated latency is the sum over all calls, but in newer versions, which have a
+table of calls, that of one call. The design's latency in the static estimate is that of the function that the file is named after, or
+of the only function that was scheduled. LegUp is the same tool before it was renamed.
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ from collections.abc import Iterator
 from exseos.metrics import Level
 from exseos.readers.base import Number, Reader, Report
 from exseos.readers.figures import number, whole_lines
+from exseos.readers.legup import fitted, testbench
 
-_HEAD = re.compile(r"Smart High-Level Synthesis Tool|Summary Report for RTL Simulation and FPGA Synthesis")
-_VERSION = re.compile(r"^// Smart High-Level Synthesis Tool Version (\S+)", re.MULTILINE)
-_SECTION = re.compile(r"====== (?:\d+)\. (.*?)(?: \(.*\))? ======")
+_HEAD = re.compile(r"(?:Smart|LegUp) High-Level Synthesis Tool|Summary Report for RTL Simulation and FPGA Synthesis")
+_VERSION = re.compile(r"^// (?:Smart|LegUp) High-Level Synthesis Tool Version (\S+)", re.MULTILINE)
+_LEGUP = re.compile(r"LegUp High-Level Synthesis|^LegUp-generated|^FPGA Vendor: (?!MICRO)", re.MULTILINE)
+_SECTION = re.compile(r"====== (?:\d+)\. (.*?)(?: of HLS-generated IP Core)?(?: \(.*\))? ======")
 _FUNCTION = re.compile(r"\| Function: (\S+?)(?: takes ([\d,]+(?: ?/ ?[\d,]+)?) cycles)?(?: \(.*\))? *\|")
 _FILE = re.compile(r"summary\.hls\.(.+)\.rpt")
 _TIMING = {
@@ -32,10 +35,14 @@ _RESOURCES = {
     "uSRAM": "usram",
     "User I/O": "io",
 }
+_CALLS = {
+    "Call Latency (min/max/avg)": ("latency_min_cycles", "latency_max_cycles", "latency_average_cycles"),
+    "Call II (min/max/avg)": ("interval_min", "interval_max", "interval_average"),
+}
 
 
 class SmartHLS(Reader):
-    """Microchip's SmartHLS."""
+    """Microchip's SmartHLS, and LegUp."""
 
     name = "smarthls"
 
@@ -44,12 +51,13 @@ class SmartHLS(Reader):
 
     def read(self, text: str, file_name: str) -> Report:
         sections = _sections(whole_lines(text))
-        numbers: list[Number] = [*_static(sections, file_name), *_simulated(sections.get("Simulation Result", []))]
-        numbers += _timing(sections.get("Timing Result of HLS-generated IP Core", []))
-        numbers += _resources(sections.get("Resource Usage of HLS-generated IP Core", []))
+        simulation = sections.get("Simulation Result", []) + sections.get("Simulation Cycle Latency", [])
+        timing, usage = sections.get("Timing Result", []), sections.get("Resource Usage", [])
+        numbers: list[Number] = [*_static(sections, file_name), *_simulated(simulation), *testbench(simulation)]
+        numbers += [*_timing(timing), *_resources(usage), *fitted(timing, usage)]
         version = _VERSION.search(text)
         device = next((line.removeprefix("Device: ") for line in sections[""] if line.startswith("Device: ")), "")
-        return Report("smarthls", version[1] if version else "", device, tuple(numbers))
+        return Report("legup" if _LEGUP.search(text) else "smarthls", version[1] if version else "", device, tuple(numbers))
 
 
 def _sections(lines: list[str]) -> dict[str, list[str]]:
@@ -91,6 +99,24 @@ def _simulated(lines: list[str]) -> Iterator[Number]:
     if calls is not None:
         yield Number("calls", calls, "count", "cosimulated")
     yield from _cycles(found.get("Cycle latency", "").removesuffix(" cycles"), "cosimulated", "design")
+    total = number(found.get("Simulation time (cycles)", ""))
+    if total is not None:
+        yield Number("execution_cycles", total, "cycles", "cosimulated")
+    rows = _table(lines)
+    for row in rows:
+        yield from _calls(row, "design" if len(rows) == 1 else row.get("Top-Level Name", ""))
+
+
+def _calls(row: dict[str, str], scope: str) -> Iterator[Number]:
+    """A row of the table of calls; each cell of three is least, most and average."""
+    calls = number(row.get("Number of calls", ""))
+    if calls is not None and scope:
+        yield Number("calls", calls, "count", "cosimulated", scope)
+    for column, names in _CALLS.items():
+        cells = row.get(column, "").split("/")
+        for name, value in zip(names, map(number, cells), strict=False) if len(cells) == len(names) else ():
+            if value is not None and scope:
+                yield Number(name, value, "cycles", "cosimulated", scope)
 
 
 def _table(lines: list[str]) -> list[dict[str, str]]:
@@ -111,10 +137,16 @@ def _timing(lines: list[str]) -> Iterator[Number]:
 def _resources(lines: list[str]) -> Iterator[Number]:
     for row in _table(lines):
         name = _RESOURCES.get(row.get("Resource Type", "").rstrip("*"))
-        # "Used" may be a sum: fabric + interface = all.
-        for value, suffix in ((number(row.get("Used", "").rpartition("=")[2]), ""), (number(row.get("Total", "")), "_available")):
+        for value, suffix in ((_used(row.get("Used", "")), ""), (number(row.get("Total", "")), "_available")):
             if name and value is not None:
                 yield Number(f"{name}{suffix}", value, "count", "routed")
+
+
+def _used(text: str) -> int | float | None:
+    """``153 + 216 = 369``: fabric, interface and both; older versions leave the addition to the reader."""
+    values = [number(part) for part in text.rpartition("=")[2].split("+")]
+    known = [value for value in values if value is not None]
+    return sum(known) if known and len(known) == len(values) else None
 
 
 READER = SmartHLS()

@@ -161,8 +161,56 @@ Core Static Thermal Power Dissipation : 702.10 mW
 I/O Thermal Power Dissipation : 60.24 mW
 Power Estimation Confidence : Low: user provided insufficient toggle rate data
 """
+FLOW_REPORT = """\
+Flow report for adder
+Thu Mar  4 01:09:03 2021
+Quartus Prime Version 20.3.0 Build 158 09/24/2020 SC Pro Edition
+
++----------------------------------------------------------------------------+
+; Flow Summary                                                               ;
++---------------------------------+------------------------------------------+
+; Flow Status                     ; Successful - Thu Mar  4 01:09:03 2021    ;
+; Quartus Prime Version           ; 20.3.0 Build 158 09/24/2020 SC Pro       ;
+; Device                          ; AGFB014R24A2I2V                          ;
+; Logic utilization (in ALMs)     ; 5,321 / 487,200 ( 1 % )                  ;
+; Total dedicated logic registers ; 10765                                    ;
+; Total RAM Blocks                ; 29 / 7,110 ( < 1 % )                     ;
+; Total DSP Blocks                ; 37 / 4,510 ( < 1 % )                     ;
++---------------------------------+------------------------------------------+
+
+
++-----------------------------------------+
+; Flow Elapsed Time                       ;
++-----------------+--------------+--------+
+; Module Name     ; Elapsed Time ; Peak   ;
++-----------------+--------------+--------+
+; Synthesis       ; 00:00:26     ; 2 MB   ;
+; Fitter          ; 01:07:44     ; 16 MB  ;
+; Total           ; 01:08:10     ; --     ;
++-----------------+--------------+--------+
+
+
+------------
+; Flow Log ;
+------------
+quartus_syn adder -c adder
+quartus_fit adder -c adder
+"""
+MESSAGES = """
+
++-----------------+
+; Fitter Messages ;
++-----------------+
+Info (170194): Fitter routing operations ending: elapsed time is 00:00:09
+Info: Quartus Prime Fitter was successful. 0 errors, 5 warnings
+    Info: Peak virtual memory: 1262 megabytes
+    Info: Elapsed time: 00:02:03
+    Info: Total CPU time (on all processors): 00:03:31
+"""
 SAMPLES = [
     FIT_SUMMARY,
+    FLOW_REPORT,
+    FIT_REPORT + MESSAGES,
     OLD_FIT_SUMMARY,
     FIT_REPORT,
     STA_SUMMARY.format(title="Timing Analyzer Summary"),
@@ -201,6 +249,19 @@ def test_a_fitter_report_is_read_from_its_summary_alone() -> None:
         "dsp": 27,
         "dsp_available": 1518,
     }
+
+
+def test_how_long_a_step_ran() -> None:
+    assert design(read_alone(FIT_REPORT + MESSAGES)) == design(read_alone(FIT_REPORT)) | {"tool_run_time_s": 123}
+
+
+def test_a_flow_report() -> None:
+    report = read_alone(FLOW_REPORT)
+    assert (report.device, levels(report)) == ("AGFB014R24A2I2V", {"routed"})
+    used = {"alm": 5321, "ff": 10765, "m20k": 29, "dsp": 37, "tool_run_time_s": 4090}
+    assert design(report) == used | {"alm_available": 487200, "m20k_available": 7110, "dsp_available": 4510}
+    synthesis = "".join(line for line in FLOW_REPORT.splitlines(keepends=True) if "Fitter" not in line and "quartus_fit" not in line)
+    assert levels(read_alone(synthesis)) == {"synthesized"}
 
 
 def test_a_fit_that_failed_has_no_numbers() -> None:
