@@ -90,9 +90,6 @@ class ToolchainPin(_Part):
         """Whether it takes the place of the real tool, so that no number of it is about hardware."""
         return self.fingerprint.startswith("stand-in:")
 
-    def __str__(self) -> str:
-        return f"{self.name} {self.version}" + (" (STAND-IN, not the real tool)" if self.stand_in else "")
-
 
 class ExseosPin(_Part):
     """The wheel of ExSeOS-HLS itself that is in the image."""

@@ -18,7 +18,8 @@ LEVELS = [
     {"study"},
     {"resolve"},
     {"image", "engines", "worker", "repositories", "report"},
-    {"toolchains", "readers", "formats", "store", "archive", "fetch"},
+    {"toolchains", "formats", "store", "archive", "fetch"},
+    {"readers"},
     {"spec", "lock", "manifest", "metrics", "progress", "process", "resources"},
     {"digest", "errors"},
 ]

@@ -21,12 +21,20 @@ ROOT = Path(__file__).parents[1]
 digests = st.text("0123456789abcdef", min_size=64, max_size=64)
 words = st.text("abz09", min_size=1, max_size=3) | st.sampled_from(["g++-12", "libc6", "h5py", "a.b-c"])
 versions = st.sampled_from(["1", "2.4.6", "2.13.0+cpu", "4:12.2.0-3~deb12", "1!2.0"])
+fingerprints = st.builds("{}:{}".format, st.sampled_from(["sha256", "stand-in"]), digests)
 sizes = st.integers(0, 2**53 - 1)
 wheels = st.builds(
     WheelPin, name=words, version=versions, filename=words.map(lambda word: f"{word}-1-py3-none-any.whl"), size=sizes, sha256=digests
 )
 file_names = st.text(min_size=1, max_size=12).filter(
     lambda name: name.isprintable() and not set(name) & set("/\\") and name not in (".", "..")
+)
+pins = st.builds(
+    ToolchainPin,
+    name=st.sampled_from(["vitis", "vivado_hls"]),
+    version=st.sampled_from(["2023.2", "18.1.0 Lite"]),
+    fingerprint=fingerprints,
+    licence_variables=st.sampled_from([(), ("LM_LICENSE_FILE",)]),
 )
 locks = st.builds(
     Lock,
@@ -40,7 +48,15 @@ locks = st.builds(
     data=st.dictionaries(
         words, st.builds(DataPin, filename=file_names, size=sizes, sha256=digests, archive=st.none() | wheels), max_size=2
     ),
-    toolchains=st.lists(st.builds(ToolchainPin, name=words, version=versions, fingerprint=digests), max_size=1).map(tuple),
+    toolchains=st.lists(
+        st.builds(
+            ToolchainPin,
+            name=st.sampled_from(["vitis", "vivado_hls"]),
+            version=st.sampled_from(["2023.2", "18.1.0 Lite"]),
+            fingerprint=fingerprints,
+        ),
+        max_size=1,
+    ).map(tuple),
     exseos=st.none() | st.builds(ExseosPin, version=versions, filename=st.just("exseos-1-py3-none-any.whl"), sha256=digests),
     wheels=st.lists(wheels, max_size=3, unique_by=lambda pin: (pin.name, pin.filename)).map(
         lambda pins: tuple(sorted(pins, key=lambda pin: (pin.name, pin.filename)))

@@ -23,12 +23,15 @@ from exseos.resolve import find_lock, lock_folder
 from exseos.resolve.check import check_experiment
 from exseos.resolve.data import bring_data
 from exseos.resolve.image import image_of, own_wheel
+from exseos.resolve.toolchains import find_installations
 from exseos.spec import Spec, read_spec
 from exseos.spec.models import Experiment
 from exseos.store import Store
-from exseos.study.plan import TRIAL, plan
+from exseos.study.plan import TRIAL, StagePlan, plan
 from exseos.study.session import Session
 from exseos.study.trial import StageResult, run_stage, run_trial
+from exseos.study.vendor import Vendor
+from exseos.toolchains.vendor.installation import vendor
 from exseos.worker.determinism import check_cpu, read_cpuinfo
 
 
@@ -44,6 +47,10 @@ class BuildRequest:
     allow_failed_claims: bool = False
     data: Mapping[str, Path] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
+    toolchains: Mapping[str, Path] = field(default_factory=dict)
+    """Vendors' toolchains by name → the folder of their installation."""
+    network_for: frozenset[str] = frozenset()
+    """Toolchains whose stages may use the host's network."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +74,8 @@ class Prepared:
     data: Mapping[str, Path]
     files: Path
     files_digest: str
+    vendors: Mapping[str, Vendor] = field(default_factory=dict)
+    """Toolchains that are mounted, by name."""
 
 
 def build(request: BuildRequest, store: Store, progress: Progress) -> Built:
@@ -86,7 +95,7 @@ def build(request: BuildRequest, store: Store, progress: Progress) -> Built:
     engine, why = choose(request.engine)
     progress.step(f"engine: {engine.version()} ({why})")
     with store.scratch() as scratch, ExitStack() as stack:
-        ready = prepare(spec, request.data, scratch, store, progress)
+        ready = prepare(spec, request, scratch, store, progress)
         results = _run(ready, engine, request, store, scratch, stack, progress)
         metrics = [
             MetricRecord.model_validate({**metric.model_dump(), "trial": TRIAL, "stage": result.plan.name})
@@ -101,13 +110,16 @@ def build(request: BuildRequest, store: Store, progress: Progress) -> Built:
     return Built(output, packed.index, packed.seal)
 
 
-def prepare(spec: Spec, given: Mapping[str, Path], scratch: Path, store: Store, progress: Progress) -> Prepared:
-    """Lock, image, data and user files of ``spec``."""
-    experiment = spec.experiment()
+def prepare(spec: Spec, request: BuildRequest, scratch: Path, store: Store, progress: Progress) -> Prepared:
+    """Lock, toolchains, image, data and user files of ``spec``."""
+    experiment, given = spec.experiment(), request.data
+    mounted = find_installations(experiment, request.toolchains, request.network_for, progress)
     unknown = sorted(set(given) - set(experiment.data))
     if unknown:
         raise UsageError(f"--data names {unknown[0]!r}, which is no data source of the spec", hint=f"It has: {', '.join(experiment.data)}.")
-    lock = find_lock(spec, store.cache, progress)
+    lock = find_lock(spec, store.cache, progress, mounted)
+    pins = {pin.name: pin for pin in lock.toolchains}
+    vendors = {name: Vendor(there, pins[name], name in request.network_for) for name, there in mounted.items()}
     wheel, pin = own_wheel(store.cache)
     lock = lock.model_copy(update={"exseos": pin})
     image = image_of(lock, wheel, store.cache, progress)
@@ -119,7 +131,7 @@ def prepare(spec: Spec, given: Mapping[str, Path], scratch: Path, store: Store, 
     files = scratch / "files"
     _copy_user_files(spec, experiment, files, progress)
     digest = Manifest.of_tree(files).digest
-    return Prepared(spec, experiment, lock, wheel, image, data, files, digest)
+    return Prepared(spec, experiment, lock, wheel, image, data, files, digest, vendors)
 
 
 def _copy_user_files(spec: Spec, experiment: Experiment, target: Path, progress: Progress) -> None:
@@ -136,12 +148,16 @@ def _copy_user_files(spec: Spec, experiment: Experiment, target: Path, progress:
 def _run(
     ready: Prepared, engine: Engine, request: BuildRequest, store: Store, scratch: Path, stack: ExitStack, progress: Progress
 ) -> list[StageResult]:
-    sessions: list[Session] = []
+    sessions: dict[str, Session] = {}
 
-    def session() -> Session:
-        if not sessions:
-            sessions.append(open_session(ready, engine, request.limits, scratch / "session", store, stack, progress))
-        return sessions[0]
+    def session(stage: StagePlan) -> Session:
+        """One worker for all that runs in the image alone, and one for each toolchain that is mounted."""
+        name = "" if stage.exact else stage.toolchain or ""
+        if name not in sessions or sessions[name].ended:
+            folder = scratch / f"session {len(sessions)}"
+            vendor = _mounted(ready, stage) if name else None
+            sessions[name] = open_session(ready, engine, request.limits, folder, store, stack, progress, vendor)
+        return sessions[name]
 
     stages = plan(ready.experiment)
     results = run_trial(
@@ -150,6 +166,7 @@ def _run(
         image_id=ready.image.id,
         data={name: pin.sha256 for name, pin in ready.lock.data.items()},
         files=ready.files_digest,
+        toolchains={pin.name: pin.fingerprint for pin in ready.lock.toolchains},
         store=store,
         session=session,
         progress=progress,
@@ -160,20 +177,53 @@ def _run(
     return results
 
 
+def _mounted(ready: Prepared, stage: StagePlan) -> Vendor:
+    """The installation that a stage needs; raises ``UsageError`` if it was not given."""
+    name = stage.toolchain or ""
+    if name in ready.vendors:
+        return ready.vendors[name]
+    pin = next(pin for pin in ready.lock.toolchains if pin.name == name)
+    raise UsageError(
+        f"this stage needs {vendor(name).title} {pin.version}, which is not mounted",
+        where=stage.name,
+        hint=f"Give its installation with --toolchain {name}=DIR. Finished stages are kept; `exseos doctor` lists what is here.",
+    )
+
+
 def open_session(
-    ready: Prepared, engine: Engine, limits: Limits, folder: Path, store: Store, stack: ExitStack, progress: Progress
+    ready: Prepared,
+    engine: Engine,
+    limits: Limits,
+    folder: Path,
+    store: Store,
+    stack: ExitStack,
+    progress: Progress,
+    vendor: Vendor | None = None,
 ) -> Session:
     """Start a worker that sees the experiment; it ends with ``stack``."""
     folder.mkdir()
-    session = Session(engine, ready.image, folder=folder, files=ready.files, data=ready.data, limits=limits, store=store, progress=progress)
+    session = Session(
+        engine,
+        ready.image,
+        folder=folder,
+        files=ready.files,
+        data=ready.data,
+        limits=limits,
+        store=store,
+        progress=progress,
+        vendor=vendor,
+    )
     return stack.enter_context(session)
 
 
 def check_exact(results: list[StageResult], session: Session, seed: int, progress: Progress) -> None:
-    """Run every stage a second time, elsewhere and later; raises ``ExseosError`` naming each output that differs."""
+    """Run every exact stage a second time, elsewhere and later; raises ``ExseosError`` naming each output that differs."""
     different: list[str] = []
     archived = {result.plan.name: (result.folder, result.manifest) for result in results}
     for result in results:
+        if not result.plan.exact:
+            progress.step(f"{result.plan.name}: not run again, its outputs are recorded")
+            continue
         output, _ = run_stage(session, result.plan, seed, archived)
         names = differing(result.manifest, Manifest.of_tree(output))
         progress.step(f"{result.plan.name}: second run {'identical' if not names else 'DIFFERENT'}")

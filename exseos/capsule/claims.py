@@ -33,18 +33,34 @@ def describe(claim: Claim) -> str:
 
 def judge(claims: Iterable[Claim], metrics: Sequence[MetricRecord], trial: str) -> tuple[ClaimRecord, ...]:
     """Each claim with the recorded number and whether it holds; a claim about a number or trial that is not there is an error."""
-    values = {(metric.name, metric.level): metric.value for metric in metrics if metric.trial == trial and metric.scope == "design"}
+    there = [metric for metric in metrics if metric.trial == trial and metric.scope == "design"]
     records = []
     for index, claim in enumerate(claims):
         if claim.trial not in ("best", trial):
             raise UsageError(f"there is no trial {claim.trial!r}", where=f"claims[{index}].trial", hint=f"There is: best, {trial}.")
-        recorded = values.get((claim.metric, claim.level))
-        if recorded is None:
-            levels = sorted(level for name, level in values if name == claim.metric)
-            names = sorted({name for name, level in values if level == claim.level})
-            hint = f"At level {claim.level} there is: {', '.join(names) or 'nothing'}{nearest(claim.metric, names)}"
-            hint = f"{claim.metric} has the level {', '.join(levels)}." if levels else hint
-            raise UsageError(f"no stage measured {claim.metric} at level {claim.level}", where=f"claims[{index}]", hint=hint)
+        recorded = _measured(claim, there, f"claims[{index}]").value
         record = ClaimRecord.model_validate({**claim.model_dump(), "trial": trial, "recorded": recorded, "holds": False})
         records.append(record.model_copy(update={"holds": record.accepts(recorded)}))
     return tuple(records)
+
+
+def _measured(claim: Claim, metrics: Sequence[MetricRecord], where: str) -> MetricRecord:
+    """The one metric that ``claim`` is about; raises ``UsageError`` if there is none, or if several stages measured it."""
+    stages = list(dict.fromkeys(metric.stage for metric in metrics))
+    if claim.stage is not None and claim.stage not in stages:
+        hint = f"Stages that did: {', '.join(stages)}{nearest(claim.stage, stages)}"
+        raise UsageError(f"no stage {claim.stage!r} measured anything", where=f"{where}.stage", hint=hint)
+    own = [metric for metric in metrics if claim.stage in (None, metric.stage)]
+    found = [metric for metric in own if (metric.name, metric.level) == (claim.metric, claim.level)]
+    if len(found) > 1:
+        several = " or ".join(f"`stage: {metric.stage}`" for metric in found)
+        raise UsageError(f"several stages measured {claim.metric} at level {claim.level}", where=where, hint=f"Say which: {several}.")
+    if not found:
+        levels = sorted({metric.level for metric in own if metric.name == claim.metric})
+        names = sorted({metric.name for metric in own if metric.level == claim.level})
+        hint = f"At level {claim.level} there is: {', '.join(names) or 'nothing'}{nearest(claim.metric, names)}"
+        hint = f"{claim.metric} has the level {', '.join(levels)}." if levels else hint
+        by = "no stage" if claim.stage is None else claim.stage
+        what = f"{by} measured {claim.metric} at level {claim.level}" if claim.stage is None else f"{by} did not measure {claim.metric} so"
+        raise UsageError(what, where=where, hint=hint)
+    return found[0]

@@ -82,6 +82,8 @@ class StageRecord(Part):
     stage: Name
     key: Sha256
     exact: bool
+    needs: str | None = Field(None, exclude_if=lambda needs: needs is None)
+    """The toolchain of a recorded stage, with its version; it says so if that is a stand-in."""
     outputs_digest: Sha256
     outputs: dict[EntryName, Sha256]
     inputs: dict[Name, Sha256]
@@ -188,13 +190,23 @@ class Index(Part):
         return next(trial.name for trial in self.trials if trial.chosen)
 
     def metrics_of(self, trial: str) -> dict[str, dict[Level, float | int]]:
-        """Name → level → value of the whole design's metrics, most trusted level first."""
-        ordered = sorted(self.metrics, key=lambda metric: (metric.name, TRUST.index(metric.level)))
+        """Name → level → value of the whole design's metrics, most trusted level first; of several stages, the first's."""
         found: dict[str, dict[Level, float | int]] = {}
-        for metric in ordered:
-            if metric.trial == trial and metric.scope == "design":
-                found.setdefault(metric.name, {})[metric.level] = metric.value
+        for metric in sorted(self.design_metrics(trial), key=lambda metric: (metric.name, TRUST.index(metric.level))):
+            found.setdefault(metric.name, {}).setdefault(metric.level, metric.value)
         return found
+
+    def design_metrics(self, trial: str) -> list[MetricRecord]:
+        """The whole design's metrics, in the order of the index."""
+        return [metric for metric in self.metrics if metric.trial == trial and metric.scope == "design"]
+
+    def measured(self, claim: Claim, trial: str) -> list[MetricRecord]:
+        """The metrics that a claim may be about: of its name and level, and of its stage if it names one."""
+        return [
+            metric
+            for metric in self.design_metrics(trial)
+            if (metric.name, metric.level) == (claim.metric, claim.level) and claim.stage in (None, metric.stage)
+        ]
 
     def problems(self) -> Iterator[str]:
         """What the index says against itself."""
@@ -228,7 +240,10 @@ class Index(Part):
         for claim in self.claims:
             if claim.trial not in trials:
                 yield f"claim {claim.text!r}: there is no trial {claim.trial}"
-            recorded = self.metrics_of(claim.trial).get(claim.metric, {}).get(claim.level)
+            measured = self.measured(claim, claim.trial)
+            if len(measured) > 1:
+                yield f"claim {claim.text!r}: several stages measured it, and it names none"
+            recorded = measured[0].value if measured else None
             if claim.recorded != recorded:
                 yield f"claim {claim.text!r}: recorded is {claim.recorded}, and the metric is {recorded}"
             if claim.holds != claim.accepts(recorded):

@@ -32,11 +32,12 @@ from exseos.capsule.index import (
 from exseos.capsule.readme import render
 from exseos.digest import sha256_bytes, sha256_file
 from exseos.errors import DigestMismatch
-from exseos.lock import PYLOCK_FILE
+from exseos.lock import PYLOCK_FILE, Lock
 from exseos.manifest import Entry, Manifest
 from exseos.progress import Progress
 from exseos.study.plan import TRIAL
 from exseos.study.trial import StageResult
+from exseos.study.vendor import described
 
 if TYPE_CHECKING:
     from exseos.capsule.build import Prepared
@@ -72,7 +73,7 @@ def pack(
     """Write the capsule to ``output``, whole or not at all."""
     progress.step(f"packing {output.name}")
     entries = dict(_exact_entries(ready, results))
-    stages = tuple(_record(result, results) for result in results)
+    stages = tuple(_record(result, results, ready.lock) for result in results)
     for stage in stages:
         if listing := stage.listing:
             entries[listing[0]] = _data(listing[1].encode())
@@ -97,6 +98,7 @@ def pack(
     entries[INDEX] = _data(index.to_bytes())
     entries[README] = _data(render(index).encode())
     entries |= {name: _data(value) for name, value in _run_entries(results, host)}
+    entries |= dict(_recorded_entries(results))
     seal = _list(entries, is_sealed)
     entries[SEAL] = _data(seal.text.encode())
     kept = {name for name, source in ready.experiment.data.items() if source.redistribute}
@@ -123,7 +125,7 @@ def _exact_entries(ready: Prepared, results: Sequence[StageResult]) -> Iterable[
     yield IMAGE_CONFIG, _data(ready.image.config_bytes)
     yield f"lock/wheels/{ready.wheel.name}", _file(ready.wheel)
     for result in results:
-        if result.plan.name != "prepare":
+        if result.plan.name != "prepare" and result.plan.exact:
             for entry in result.manifest:
                 yield f"{_location(result)}/{entry.path}", _file(result.folder / entry.path, entry.sha256)
 
@@ -144,21 +146,34 @@ def _run_entries(results: Sequence[StageResult], host: Mapping[str, Any]) -> Ite
     yield "run/stages.json", _json(facts)
 
 
+def _recorded_entries(results: Sequence[StageResult]) -> Iterable[tuple[str, _Content]]:
+    """What vendors' tools left: evidence of this run, sealed, but outside the experiment id."""
+    for result in results:
+        if not result.plan.exact:
+            for entry in result.manifest:
+                yield f"{_location(result)}/{entry.path}", _file(result.folder / entry.path, entry.sha256)
+
+
 def _location(result: StageResult) -> str:
-    """Prepared arrays stand with the data, since they are as large and as private as the data; everything else is a result."""
-    return f"data/prepared/{TRIAL}" if result.plan.name == "prepare" else f"results/{TRIAL}/{result.plan.name}"
+    """Prepared arrays stand with the data, since they are as large and as private as the data; recorded outputs with the run."""
+    if result.plan.name == "prepare":
+        return f"data/prepared/{TRIAL}"
+    return f"{'results' if result.plan.exact else 'run'}/{TRIAL}/{result.plan.name}"
 
 
-def _record(result: StageResult, results: Sequence[StageResult]) -> StageRecord:
+def _record(result: StageResult, results: Sequence[StageResult], lock: Lock) -> StageRecord:
+    """``needs`` names the toolchain of a recorded stage: without it nobody can run the stage again."""
+    pins = {pin.name: pin for pin in lock.toolchains}
     digests = {other.plan.name: other.manifest.digest for other in results}
     return StageRecord(
         trial=TRIAL,
         stage=result.plan.name,
         key=result.key,
-        exact=True,
+        exact=result.plan.exact,
+        needs=None if result.plan.exact else described(pins[result.plan.toolchain or ""]),
         outputs_digest=result.manifest.digest,
         outputs=result.manifest.as_dict(),
-        inputs={name: digests[name] for name in result.plan.inputs},
+        inputs={name: digests[name] for name in sorted(set(result.plan.inputs.values()))},
         location=_location(result),
     )
 

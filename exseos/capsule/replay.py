@@ -12,12 +12,13 @@ from pathlib import Path
 
 from exseos.archive import ArchiveReader
 from exseos.capsule.index import IMAGE, IMAGE_CONFIG, INDEX, TEXT_LIMIT_BYTES, Index
-from exseos.capsule.judge import Sessions, judge_capsule, known_failures
+from exseos.capsule.judge import judge_capsule, known_failures
+from exseos.capsule.sessions import Sessions
 from exseos.capsule.verdict import Verdict, overall
 from exseos.capsule.verify import verify
 from exseos.engines import choose
 from exseos.engines.base import Limits
-from exseos.errors import CapsuleError, DigestMismatch, ExseosError, HostError
+from exseos.errors import CapsuleError, DigestMismatch, ExseosError, HostError, UsageError
 from exseos.image.archive import find_image, read_archive
 from exseos.image.image import Image
 from exseos.lock import Lock, read_lock
@@ -25,9 +26,11 @@ from exseos.manifest import check_path
 from exseos.progress import Progress
 from exseos.resolve.data import bring_data, checked
 from exseos.resolve.image import image_of
+from exseos.resolve.toolchains import find_installations, mismatch, pin
 from exseos.spec import read_spec
 from exseos.spec.models import Experiment
 from exseos.store import Store
+from exseos.study.vendor import Vendor, described
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,12 @@ class ReplayRequest:
     allow_failed_claims: bool = False
     data: Mapping[str, Path] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
+    toolchains: Mapping[str, Path] = field(default_factory=dict)
+    """Vendors' toolchains by name → the folder of their installation."""
+    network_for: frozenset[str] = frozenset()
+    """Toolchains whose stages may use the host's network."""
+    accept: frozenset[str] = frozenset()
+    """Toolchains that may be another version or build than the capsule's."""
 
 
 @dataclass
@@ -64,10 +73,14 @@ def replay(request: ReplayRequest, store: Store, progress: Progress) -> Verdict:
     progress.step(f"engine: {engine.version()} ({why})")
     with store.scratch() as scratch, ArchiveReader(request.capsule) as reader, ExitStack() as stack:
         capsule = _open(reader, report.seal, scratch)
+        vendors, notes = _vendors(capsule, request, progress)
         data = _bring_data(capsule, request.data, store, progress)
         image = _image(capsule, store, progress)
-        sessions = stack.enter_context(Sessions(engine, image, capsule.folder / "spec", data, request.limits, scratch, store, progress))
-        entries, notes = judge_capsule(capsule.index, capsule.experiment, capsule.folder, sessions, progress)
+        sessions = stack.enter_context(
+            Sessions(engine, image, capsule.folder / "spec", data, request.limits, scratch, store, progress, vendors)
+        )
+        entries, more = judge_capsule(capsule.index, capsule.experiment, capsule.folder, sessions, progress)
+        notes += more
     known = known_failures(capsule.index, entries) if request.allow_failed_claims else []
     return Verdict(
         verdict=overall(entries, known),
@@ -84,7 +97,7 @@ def replay(request: ReplayRequest, store: Store, progress: Progress) -> Verdict:
 def _open(reader: ArchiveReader, seal: str, folder: Path) -> _Capsule:
     index = Index.parse(reader.read(INDEX, TEXT_LIMIT_BYTES))
     for name in reader.names:
-        if name.startswith(("spec/", "lock/", "results/", "data/prepared/")):
+        if name.startswith(("spec/", "lock/", "results/", "data/prepared/", *(f"run/{trial.name}/" for trial in index.trials))):
             _extract(reader, name, folder)
     (folder / "spec/spec.yaml").rename(folder / "spec.yaml")
     spec = read_spec(folder / "spec.yaml")
@@ -93,6 +106,26 @@ def _open(reader: ArchiveReader, seal: str, folder: Path) -> _Capsule:
     if unpinned or lock.exseos is None:
         raise CapsuleError(f"the lock does not pin {unpinned[0] if unpinned else 'exseos'}", where="lock/lock.json")
     return _Capsule(reader, index, seal, spec.experiment(), lock, folder)
+
+
+def _vendors(capsule: _Capsule, request: ReplayRequest, progress: Progress) -> tuple[dict[str, Vendor], list[str]]:
+    """The toolchains that the reviewer mounts, and notes for the verdict; raises ``UsageError`` for one that is not the capsule's."""
+    mounted = find_installations(capsule.experiment, request.toolchains, request.network_for, progress)
+    pins = {one.name: one for one in capsule.lock.toolchains}
+    vendors, notes = {}, [f"{described(one)}: its numbers are about no hardware" for one in pins.values() if one.stand_in]
+    for name, there in mounted.items():
+        if name not in pins:
+            raise CapsuleError(f"the lock does not pin the toolchain {name}", where="lock/lock.json")
+        if difference := mismatch(pins[name], there):
+            if name not in request.accept:
+                hint = f"Mount that one, or accept this one with --accept-toolchain {name}; the verdict will say so."
+                raise UsageError(difference, where=str(there.root), hint=hint)
+            notes.append(f"{difference}: accepted by --accept-toolchain {name}")
+        network = name in request.network_for
+        vendors[name] = Vendor(there, pin(there), network)
+        if network:
+            notes.append(f"{there}: its stages had this machine's network, as --allow-network-for {name} says")
+    return vendors, notes
 
 
 def _extract(reader: ArchiveReader, name: str, folder: Path) -> Path:

@@ -9,7 +9,7 @@ import click
 from exseos.capsule.build import BuildRequest, build
 from exseos.capsule.inspect import inspect
 from exseos.cli.console import progress
-from exseos.cli.options import data_files, json_option, limits, running_options
+from exseos.cli.options import data_files, json_option, limits, network_option, running_options, toolchain_options, toolchains
 from exseos.cli.show import inspection_json, show_inspection
 from exseos.errors import UsageError
 from exseos.store import Store
@@ -21,6 +21,8 @@ _PARTS = frozenset({"image", "data"})
 @click.argument("spec", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Default: NAME.capsule.zip here.")
 @running_options
+@toolchain_options
+@network_option
 @click.option("--without", default="", metavar="PARTS", help="Leave out 'image', 'data' or 'image,data': both ids stay the same.")
 @click.option("--check", is_flag=True, help="Run every stage twice and name the outputs that are not exact.")
 @click.option("--allow-failed-claims", is_flag=True, help="Pack the capsule even if claims do not hold.")
@@ -32,6 +34,8 @@ def command(
     memory_gib: float,
     hours: float,
     data: tuple[str, ...],
+    toolchain: tuple[str, ...],
+    network_for: tuple[str, ...],
     without: str,
     check: bool,
     allow_failed_claims: bool,
@@ -53,6 +57,8 @@ def command(
         allow_failed_claims=allow_failed_claims,
         data=data_files(data),
         limits=limits(memory_gib, hours),
+        toolchains=toolchains(toolchain),
+        network_for=frozenset(network_for),
     )
     with progress() as shown:
         built = build(request, Store(), shown)

@@ -8,7 +8,7 @@ import click
 
 from exseos.capsule.replay import ReplayRequest, replay
 from exseos.cli.console import progress
-from exseos.cli.options import data_files, json_option, limits, running_options
+from exseos.cli.options import data_files, json_option, limits, network_option, running_options, toolchain_options, toolchains
 from exseos.cli.show import show_verdict
 from exseos.store import Store
 
@@ -16,17 +16,42 @@ from exseos.store import Store
 @click.command()
 @click.argument("capsule", type=click.Path(path_type=Path))
 @running_options
+@toolchain_options
+@network_option
+@click.option(
+    "--accept-toolchain",
+    "accept",
+    multiple=True,
+    metavar="NAME",
+    help="Take another version of NAME than the capsule's; the verdict says so.",
+)
 @click.option("--allow-failed-claims", is_flag=True, help="Claims that the capsule itself records as failed do not count.")
 @json_option
 def command(
-    capsule: Path, engine: str, memory_gib: float, hours: float, data: tuple[str, ...], allow_failed_claims: bool, as_json: bool
+    capsule: Path,
+    engine: str,
+    memory_gib: float,
+    hours: float,
+    data: tuple[str, ...],
+    toolchain: tuple[str, ...],
+    network_for: tuple[str, ...],
+    accept: tuple[str, ...],
+    allow_failed_claims: bool,
+    as_json: bool,
 ) -> int:
     """Run CAPSULE again in a sandbox and judge it claim by claim.
 
     Exit code 0: every claim was replayed and holds. 3: something differs. 4: it holds so far, but something could not be checked here.
     """
     request = ReplayRequest(
-        capsule=capsule, engine=engine, allow_failed_claims=allow_failed_claims, data=data_files(data), limits=limits(memory_gib, hours)
+        capsule=capsule,
+        engine=engine,
+        allow_failed_claims=allow_failed_claims,
+        data=data_files(data),
+        limits=limits(memory_gib, hours),
+        toolchains=toolchains(toolchain),
+        network_for=frozenset(network_for),
+        accept=frozenset(accept),
     )
     with progress() as shown:
         verdict = replay(request, Store(), shown)

@@ -37,6 +37,33 @@ def running_options(function: F) -> F:
     )(function)
 
 
+def toolchain_options(function: F) -> F:
+    """Options of the commands that use vendors' toolchains: ``--toolchain``."""
+    return click.option(
+        "--toolchain",
+        "toolchain",
+        multiple=True,
+        metavar="NAME=DIR",
+        help="Mount the installation in DIR, read-only, for the vendor's toolchain NAME.",
+    )(function)
+
+
+def network_option(function: F) -> F:
+    """``--allow-network-for``."""
+    return click.option(
+        "--allow-network-for",
+        "network_for",
+        multiple=True,
+        metavar="NAME",
+        help="Give the stages of the toolchain NAME this machine's network, for its licence server.",
+    )(function)
+
+
+def toolchains(pairs: tuple[str, ...]) -> dict[str, Path]:
+    """``NAME=DIR`` pairs as a mapping."""
+    return _pairs("--toolchain", "NAME=DIR", pairs)
+
+
 def limits(memory_gib: float, hours: float) -> Limits:
     """The container's limits."""
     for option, value in (("--memory", memory_gib), ("--hours", hours)):
@@ -47,10 +74,16 @@ def limits(memory_gib: float, hours: float) -> Limits:
 
 def data_files(pairs: tuple[str, ...]) -> dict[str, Path]:
     """``NAME=FILE`` pairs as a mapping."""
+    return _pairs("--data", "NAME=FILE", pairs)
+
+
+def _pairs(option: str, form: str, pairs: tuple[str, ...]) -> dict[str, Path]:
     found = {}
     for pair in pairs:
         name, equals, path = pair.partition("=")
         if not (name and equals and path):
-            raise UsageError(f"--data takes NAME=FILE, found {pair!r}")
+            raise UsageError(f"{option} takes {form}, found {pair!r}")
+        if name in found:
+            raise UsageError(f"{option} names {name!r} twice")
         found[name] = Path(path)
     return found

@@ -2,7 +2,8 @@
 
 The contract, tested by one suite for every engine (``tests/engines/``):
 
-* no network, read-only root, no capabilities, no new privileges, an unprivileged user or the caller's own uid;
+* no network (unless the command asks for the host's), read-only root, no capabilities, no new privileges;
+* an unprivileged user or the caller's own uid;
 * the process sees the image, the mounts it was given, a private ``/tmp`` and ``/dev/shm``, ``/proc`` and a minimal ``/dev``, nothing else;
 * its environment is exactly ``container_environment()``, its umask 022, its host name ``HOSTNAME``;
 * files it writes into a writable mount belong to the owner of that mount;
@@ -55,6 +56,8 @@ class Command:
     argv: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
     workdir: str = "/"
+    host_network: bool = False
+    """The caller's network instead of none: for a licence server, and only where the user said so."""
 
 
 class ImageSource(Protocol):

@@ -127,7 +127,11 @@ def _start(program: str, image: ImageSource, command: Command, mounts: Sequence[
 def _sandbox(image: ImageSource, command: Command, mounts: Sequence[Mount], limits: Limits) -> Iterator[str]:
     """bwrap's options: all that the process may see and be."""
     yield from ("--unshare-all", "--unshare-user", "--disable-userns", "--uid", str(USER), "--gid", str(USER))
+    if command.host_network:
+        yield "--share-net"
     yield from ("--cap-drop", "ALL", "--new-session", "--die-with-parent", "--hostname", base.HOSTNAME)
+    if command.host_network:
+        mounts = [*mounts, *_name_resolution(mounts)]
     yield from _root(image.rootfs(), "", [mount.target for mount in mounts])
     size = str(limits.tmp_bytes)
     # A caller who is root stays the owner of the kernel's settings in /proc/sys, capabilities or not, so /proc is read-only as well.
@@ -142,6 +146,14 @@ def _sandbox(image: ImageSource, command: Command, mounts: Sequence[Mount], limi
     yield from ("--remount-ro", "/", "--chdir", command.workdir, "--clearenv")
     for name, value in sorted(base.container_environment(image, command).items()):
         yield from ("--setenv", name, value)
+
+
+def _name_resolution(mounts: Sequence[Mount]) -> Iterator[Mount]:
+    """The host's files that turn names into addresses: a licence server is named, seldom numbered."""
+    taken = {mount.target for mount in mounts}
+    for name in ("/etc/resolv.conf", "/etc/hosts"):
+        if Path(name).is_file() and name not in taken:
+            yield Mount(Path(name).resolve(), name)
 
 
 def _root(folder: Path, inside: str, targets: Sequence[str]) -> Iterator[str]:

@@ -94,7 +94,7 @@ class Docker(Engine):
                 stdin_open=True,
                 tty=False,
                 labels={LABEL: str(os.getpid())},
-                host_config=_host_config(api, mounts, limits),
+                host_config=_host_config(api, mounts, limits, "host" if command.host_network else "none"),
                 use_config_proxy=False,
             )
             return DockerProcess(api, created["Id"], command.argv[0], limits.seconds)
@@ -151,13 +151,13 @@ class Docker(Engine):
         return owner or ((caller, os.getegid()) if caller else (NOBODY, NOBODY))
 
 
-def _host_config(api: APIClient, mounts: Sequence[Mount], limits: Limits) -> Any:
+def _host_config(api: APIClient, mounts: Sequence[Mount], limits: Limits, network: str) -> Any:
     """All that confines a container."""
     from docker.types import LogConfig, Ulimit
     from docker.types import Mount as Bind
 
     return api.create_host_config(
-        network_mode="none",
+        network_mode=network,
         read_only=True,
         cap_drop=["ALL"],
         security_opt=["no-new-privileges"],

@@ -100,7 +100,7 @@ def _toolchains(experiment: Experiment) -> list[Problem]:
     if unknown_names:
         return unknown_names
     linked = [Problem(error.place, error.what) for error in designs.links(experiment)]
-    if linked:
+    if linked or experiment.synthesize is None:
         return linked
     problems = []
     for synthesis in designs.syntheses(experiment):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from pathlib import Path
 
 from exseos.errors import UsageError
 from exseos.lock import Lock, ToolchainPin
+from exseos.progress import Progress
 from exseos.spec.models import Experiment
 from exseos.toolchains import designs
 from exseos.toolchains.vendor.base import VendorToolchain
-from exseos.toolchains.vendor.installation import Installation
+from exseos.toolchains.vendor.installation import Installation, installation, vendor
 
 
 def vendor_toolchains(experiment: Experiment) -> dict[str, VendorToolchain]:
@@ -24,6 +26,25 @@ def wanted_versions(experiment: Experiment, name: str) -> list[str]:
         (designs.implementer(one, designs.design_of(experiment, one)).name, one.section.own) for one in designs.implementations(experiment)
     ]
     return sorted({str(own["version"]) for toolchain, own in sections if toolchain == name and own.get("version")})
+
+
+def find_installations(
+    experiment: Experiment, given: Mapping[str, Path], network_for: Collection[str], progress: Progress
+) -> dict[str, Installation]:
+    """The installations that the user named; raises ``UsageError`` for one that the experiment does not use."""
+    used = vendor_toolchains(experiment)
+    for option, names in (("--toolchain", given), ("--allow-network-for", network_for)):
+        for name in names:
+            vendor(name)
+            if name not in used:
+                hint = f"It uses: {', '.join(used) or 'none that is mounted'}."
+                raise UsageError(f"the experiment does not use the toolchain {name}", where=option, hint=hint)
+    found = {}
+    for name, root in given.items():
+        found[name] = installation(name, root)
+        network = ", with the host's network" if name in network_for else ""
+        progress.step(f"toolchain: {found[name]}{network}")
+    return found
 
 
 def pin_toolchains(experiment: Experiment, mounted: Mapping[str, Installation]) -> tuple[ToolchainPin, ...]:

@@ -8,29 +8,32 @@ import shutil
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from exseos.digest import canonical_json
 from exseos.engines.base import Command, Engine, ImageSource, Limits, Mount, Process
-from exseos.errors import HostError, StageError
+from exseos.errors import ExseosError, HostError, StageError
 from exseos.manifest import Manifest
 from exseos.progress import Progress
 from exseos.store import Store, host_errors
+from exseos.study.vendor import Vendor
 from exseos.study.warm import MOUNTED, warm_folder
 from exseos.worker.determinism import environment
 from exseos.worker.protocol import MAX_LINE, Failure, Task
 from exseos.worker.warm import environment as warm_environment
 
 _START_SECONDS = 120.0
+_SPARE_SECONDS = 120.0
 
 
 class Session:
     """A worker in a container. Use as a context manager; tasks run one after another.
 
     ``folder`` (private, empty) holds what the worker sees: ``in`` read-only, ``out`` writable. ``files`` are the user's
-    files, ``data`` the data files by source name.
+    files, ``data`` the data files by source name, ``vendor`` the toolchain that its stages need, if it is mounted.
     """
 
     def __init__(
@@ -44,7 +47,9 @@ class Session:
         limits: Limits,
         store: Store,
         progress: Progress,
+        vendor: Vendor | None = None,
     ) -> None:
+        self._vendor = vendor
         self._engine, self._image, self._progress = engine, image, progress
         self._folder, self._files, self._data, self._limits = folder, files, data, limits
         self._store = store
@@ -52,6 +57,8 @@ class Session:
         self._count = 0
         self._late = False
         self.hello: dict[str, Any] = {}
+        self.failed_output: Path | None = None
+        """What the stage that failed last had written, logs among it."""
         self.ended = False
         """The worker is gone: no further task can run in this session."""
 
@@ -67,11 +74,19 @@ class Session:
             *(Mount(path, f"/data/{name}") for name, path in self._data.items()),
         ]
         variables = environment()
+        if self._vendor is not None:
+            mounts += self._vendor.mounts()
+            variables |= self._vendor.variables
         if warm is not None:
             mounts.append(Mount(warm, MOUNTED))
             variables |= warm_environment(MOUNTED)
-        command = Command(["/usr/bin/python3", "-m", "exseos.worker"], variables)
-        self._process = self._engine.start(self._image, command, mounts, self._limits)
+        network = self._vendor is not None and self._vendor.host_network
+        command = Command(["/usr/bin/python3", "-m", "exseos.worker"], variables, host_network=network)
+        limits = self._limits
+        if self._vendor is not None and limits.seconds is not None:
+            # The tool is ended first, by the worker, so that its log can be told.
+            limits = replace(limits, seconds=limits.seconds + _SPARE_SECONDS)
+        self._process = self._engine.start(self._image, command, mounts, limits)
         try:
             self.hello = self._ask({"op": "hello"}, "the worker's start")
         except BaseException:
@@ -91,7 +106,7 @@ class Session:
     def run(
         self, stage: str, parameters: Mapping[str, Any], seed: int, inputs: Mapping[str, tuple[Path, Manifest]]
     ) -> tuple[Path, dict[str, Any]]:
-        """Run ``stage`` on ``inputs`` (stage → folder and manifest of its outputs).
+        """Run a stage of the kind ``stage`` on ``inputs`` (what it calls them → folder and manifest of their outputs).
 
         Returns the folder that the worker filled (untrusted until hashed) and facts about the run.
         Raises ``StageError`` for the experiment's own failure, ``HostError`` if this machine is the cause.
@@ -107,7 +122,15 @@ class Session:
             data={name: f"/data/{name}" for name in self._data},
             output=f"/out/{output.name}",
         )
-        result = self._ask({"op": "run", "stage": stage, "task": task.model_dump(mode="json")}, stage)
+        # What only a vendor's stage needs is left out otherwise: the worker of an older capsule does not know it.
+        plain = task.model_dump(mode="json", exclude={"toolchains", "seconds"})
+        if self._vendor is not None:
+            plain |= {"toolchains": self._vendor.mounted, "seconds": self._limits.seconds}
+        try:
+            result = self._ask({"op": "run", "stage": stage, "task": plain}, stage)
+        except ExseosError as error:
+            self.failed_output = output
+            raise error
         try:
             facts = dict(result.get("facts", {}))
             canonical_json(facts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,13 +12,14 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from exseos.errors import StageError
+from exseos.errors import ExseosError, StageError
 from exseos.manifest import Manifest
 from exseos.metrics import Metric
 from exseos.progress import Progress
 from exseos.store import Finished, Store, host_errors
 from exseos.study.plan import StagePlan
 from exseos.study.session import Session
+from exseos.toolchains.vendor.run import LOG
 
 _METRICS = TypeAdapter(list[Metric])
 _MAX_METRICS = 16 << 20
@@ -61,7 +63,7 @@ def read_metrics(folder: Path) -> list[Metric]:
 def run_stage(session: Session, stage: StagePlan, seed: int, inputs: Mapping[str, tuple[Path, Manifest]]) -> tuple[Path, dict[str, Any]]:
     """Run one stage in the worker; adds its wall time to the facts."""
     begin = time.monotonic()
-    output, facts = session.run(stage.name, stage.parameters, seed, {name: inputs[name] for name in stage.inputs})
+    output, facts = session.run(stage.kind, stage.parameters, seed, {name: inputs[given] for name, given in stage.inputs.items()})
     return output, {**facts, "seconds": round(time.monotonic() - begin, 3)}
 
 
@@ -72,24 +74,26 @@ def run_trial(
     image_id: str,
     data: Mapping[str, str],
     files: str,
+    toolchains: Mapping[str, str],
     store: Store,
-    session: Callable[[], Session],
+    session: Callable[[StagePlan], Session],
     progress: Progress,
 ) -> list[StageResult]:
     """Run ``stages`` in order; a stage whose key is in the store does not run again.
 
-    ``session`` gives the worker and is called only when there is something to run. Each finished stage is in the store
+    ``session`` gives the worker for a stage and is called only when there is something to run; ``toolchains`` maps those that are
+    mounted to their fingerprints. Each finished stage is in the store
     before the next begins, so that a build killed at any moment resumes behind it.
     """
     results: list[StageResult] = []
     for stage in stages:
         digests = {result.plan.name: result.manifest.digest for result in results}
-        key = stage.key(seed=seed, image_id=image_id, inputs=digests, data=data, files=files)
+        key = stage.key(seed=seed, image_id=image_id, inputs=digests, data=data, files=files, toolchains=toolchains)
         with host_errors(store.root):
             found = store.find(key)
         if found is None:
             progress.step(f"{stage.name}: running")
-            finished = _run(session(), stage, key, seed, results, store)
+            finished = _run(session(stage), stage, key, seed, results, store)
             progress.step(
                 f"{stage.name}: done in {finished.facts['seconds']:.1f} s, {len(finished.manifest)} files, {finished.manifest.digest[:12]}"
             )
@@ -102,5 +106,23 @@ def run_trial(
 
 def _run(session: Session, stage: StagePlan, key: str, seed: int, before: list[StageResult], store: Store) -> Finished:
     inputs = {result.plan.name: (result.folder, result.manifest) for result in before}
-    output, facts = run_stage(session, stage, seed, inputs)
+    try:
+        output, facts = run_stage(session, stage, seed, inputs)
+    except ExseosError as error:
+        raise _with_log(error, session.failed_output, stage, store) from error
     return store.put(key, output, facts)
+
+
+def _with_log(error: ExseosError, output: Path | None, stage: StagePlan, store: Store) -> ExseosError:
+    """The error with the path of the whole log, which is kept in the store: the tool may have run for hours."""
+    log = output / LOG if output is not None else None
+    if log is None or log.is_symlink() or not log.is_file():
+        return error
+    kept = store.root / "logs" / f"{stage.name}-{time.strftime('%Y%m%dT%H%M%S')}.log"
+    try:
+        kept.parent.mkdir(exist_ok=True)
+        shutil.copyfile(log, kept)
+    except OSError:
+        return error
+    hint = f"{error.hint}\n  The whole log: {kept}" if error.hint else f"The whole log: {kept}"
+    return type(error)(error.what, where=error.where, hint=hint)

@@ -140,7 +140,7 @@ def links(experiment: Experiment) -> Iterator[LinkError]:
             check_conversion(find(synthesis.section.toolchain), conversion_of(experiment, synthesis), synthesis.place)
         except LinkError as error:
             yield error
-    for implementation in implementations(experiment):
+    for implementation in implementations(experiment) if experiment.synthesize else ():
         try:
             implementer(implementation, design_of(experiment, implementation))
         except LinkError as error:

@@ -17,6 +17,16 @@ from pydantic import BaseModel, ConfigDict, Field
 MAX_LINE = 1 << 20
 
 
+class Mounted(BaseModel):
+    """An installation of a vendor's toolchain, and what the lock says it is."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    root: str
+    version: str
+    fingerprint: str
+
+
 class Task(BaseModel):
     """One run of one stage. All paths are the container's."""
 
@@ -29,6 +39,10 @@ class Task(BaseModel):
     """Earlier stage → folder with its outputs, read-only."""
     data: dict[str, str] = Field(default_factory=dict)
     """Name of a data source → file, read-only."""
+    toolchains: dict[str, Mounted] = Field(default_factory=dict)
+    """Name of a vendor's toolchain → where it is mounted, read-only."""
+    seconds: float | None = None
+    """How long the tools of the stage may run; None: as the stage says."""
     files: str = "/spec"
     """Folder with the spec's own files (user code), read-only."""
     output: str

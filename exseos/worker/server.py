@@ -19,6 +19,7 @@ from pydantic import ValidationError
 import exseos
 from exseos.errors import ExseosError, HostError, UsageError
 from exseos.formats.base import suggestion
+from exseos.toolchains.base import Tool
 from exseos.worker import determinism, user_code
 from exseos.worker.protocol import MAX_LINE, Failure, Task
 from exseos.worker.stages.base import Context, Stage
@@ -96,8 +97,11 @@ class Server:
             data={key: Path(value) for key, value in task.data.items()},
             files=Path(task.files),
             output=output,
+            toolchains={key: Tool(Path(value.root), value.version, value.fingerprint) for key, value in task.toolchains.items()},
             progress=progress,
         )
+        if task.seconds is not None:
+            context.seconds = task.seconds
         with user_code.importable(context.files):
             stage.run(context)
         return {"facts": context.facts, "seconds": round(time.monotonic() - started, 3)}

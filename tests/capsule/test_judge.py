@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from exseos.capsule.index import ClaimRecord, CreatedWith, Index, MetricRecord, StageRecord, Trial
-from exseos.capsule.judge import Sessions, judge_capsule, known_failures
+from exseos.capsule.judge import judge_capsule, known_failures
+from exseos.capsule.sessions import Sessions
 from exseos.capsule.verdict import Verdict, VerdictEntry, overall
 from exseos.errors import ExseosError, HostError, StageError
 from exseos.manifest import Manifest
@@ -407,7 +408,7 @@ class Dying:
 def test_a_dead_worker_is_replaced_and_a_living_one_kept(
     script: list[tuple[str, bool]], workers: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("exseos.capsule.judge.Session", Dying)
+    monkeypatch.setattr("exseos.capsule.sessions.Session", Dying)
     Dying.made, Dying.script = [], list(script)
     stage = plan(Experiment.model_validate(SPEC))[0]
     nothing: Any = None

@@ -58,7 +58,7 @@ def keys(
         found[stage.name] = stage.key(
             seed=experiment.seed if seed is None else seed,
             image_id=image,
-            inputs={name: found[name] for name in stage.inputs},
+            inputs={name: found[name] for name in stage.inputs.values()},
             data=data,
             files=files,
         )
@@ -80,7 +80,7 @@ def test_inputs_are_earlier_stages() -> None:
     for spec in (SPEC, changed("simulate", None), changed("convert", None) | {"simulate": None}):
         earlier: list[str] = []
         for stage in plan(Experiment.model_validate(spec)):
-            assert set(stage.inputs) <= set(earlier)
+            assert set(stage.inputs.values()) <= set(earlier)
             earlier.append(stage.name)
 
 
@@ -106,7 +106,6 @@ def test_inputs_are_earlier_stages() -> None:
         ("convert.clock_ns", 4.0, "convert"),
         ("simulate.rows", 101, "simulate"),
         ("synthesize.clock_ns", 9, "synthesize"),
-        ("synthesize.toolchain", "vitis", "synthesize"),
         ("implement.seed", 2, "implement"),
         ("implement.gate_rows", 3, "implement"),
         ("title", "Two", None),
@@ -129,6 +128,61 @@ def test_a_change_reaches_the_first_stage_it_concerns_and_all_behind(where: str,
         return
     behind = {"convert": ["convert", "simulate", "synthesize", "implement"], "simulate": ["simulate", "synthesize", "implement"]}
     assert found == behind.get(first, ALL[ALL.index(first) :])
+
+
+SEVERAL: dict[str, Any] = {
+    **{key: SPEC[key] for key in ("exseos", "name", "title", "data", "model", "simulate")},
+    "convert": [
+        {"backend": "Vitis"},
+        {"backend": "Vitis", "name": "folded", "reuse_factor": 4},
+        {"backend": "Quartus"},
+        {"backend": "oneAPI"},
+    ],
+    "synthesize": [
+        {"toolchain": "open"},
+        {"toolchain": "vitis", "convert": "vitis"},
+        {"toolchain": "vitis", "convert": "folded", "name": "small"},
+        {"toolchain": "quartus"},
+    ],
+    "implement": [{"toolchain": "open"}, {"design": "small", "toolchain": "vivado"}, {"design": "vitis", "toolchain": "vivado"}],
+}
+
+
+def test_several_designs_of_one_model() -> None:
+    stages = {stage.name: stage for stage in plan(Experiment.model_validate(SEVERAL))}
+    assert list(stages) == [
+        *("prepare", "train", "convert-vitis", "convert-folded", "convert-quartus", "convert-oneapi"),
+        *("simulate-vitis", "simulate-folded", "simulate-quartus"),
+        *("synthesize-open", "synthesize-vitis", "synthesize-small", "synthesize-quartus"),
+        *("implement-open", "implement-small", "implement-vitis"),
+    ]
+    assert stages["synthesize-open"].inputs["simulate"] == "simulate-vitis"
+    assert stages["synthesize-small"].inputs["convert"] == "convert-folded"
+    assert stages["synthesize-quartus"].inputs["convert"] == "convert-quartus"
+    assert stages["implement-small"].inputs["synthesize"] == "synthesize-small"
+    assert stages["implement-small"].toolchain == "vivado"
+    exact = {name for name, stage in stages.items() if stage.exact}
+    assert set(stages) - exact == {"synthesize-vitis", "synthesize-small", "synthesize-quartus", "implement-small", "implement-vitis"}
+
+
+def test_a_design_of_a_list_has_the_key_that_it_has_alone() -> None:
+    alone = keys({**SPEC, "implement": {"seed": 1, "gate_rows": 64}})
+    several = keys({**SPEC, "convert": [SPEC["convert"]], "synthesize": [SPEC["synthesize"]], "implement": [{"seed": 1}]})
+    assert several == {
+        **{name: alone[name] for name in ("prepare", "train")},
+        "convert-vitis": alone["convert"],
+        "simulate-vitis": alone["simulate"],
+        "synthesize-open": alone["synthesize"],
+        "implement-design": alone["implement"],
+    }
+
+
+def test_another_fingerprint_of_a_toolchain_is_another_key() -> None:
+    stage = next(stage for stage in plan(Experiment.model_validate(SEVERAL)) if stage.name == "synthesize-vitis")
+    given = {"seed": 0, "image_id": "sha256:1", "inputs": dict.fromkeys(stage.inputs.values(), "a"), "data": DATA, "files": "f"}
+    keys_of = {stage.key(**given, toolchains={"vitis": f"sha256:{digit * 64}", "vivado": "x"}) for digit in "01"}
+    assert len(keys_of) == 2
+    assert stage.key(**given, toolchains={"vitis": "sha256:" + "0" * 64}) in keys_of
 
 
 @pytest.mark.parametrize(

@@ -61,8 +61,9 @@ class Bench:
             image_id=LocalImage.id,
             data=DATA,
             files="f" * 64,
+            toolchains={},
             store=self.store,
-            session=lambda: opened[0] if opened else opened.append(session()) or opened[0],  # type: ignore[func-returns-value]
+            session=lambda stage: opened[0] if opened else opened.append(session()) or opened[0],  # type: ignore[func-returns-value]
             progress=Quiet(),
         )
 

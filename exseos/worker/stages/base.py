@@ -11,6 +11,8 @@ from typing import Any, ClassVar
 
 from exseos.digest import canonical_json
 from exseos.metrics import Metric
+from exseos.toolchains.base import Tool
+from exseos.toolchains.process import SECONDS
 
 
 @dataclass
@@ -23,6 +25,9 @@ class Context:
     data: Mapping[str, Path]
     files: Path
     output: Path
+    toolchains: Mapping[str, Tool] = field(default_factory=dict)
+    seconds: float = SECONDS
+    """How long the tools of a vendor may run together."""
     progress: Callable[[str, int | None, int | None], None] = lambda text, done, total: None
     facts: dict[str, Any] = field(default_factory=dict)
     """Facts about this run that may differ between runs (timings, the numerics probe): kept outside the id."""

@@ -1,4 +1,4 @@
-"""Place and route by the toolchain that synthesized."""
+"""Place and route by the toolchain that synthesized, or by the one that ``toolchain`` names."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ class Implement(Stage):
 
     def run(self, context: Context) -> None:
         """Raises ``UsageError`` for an unknown toolchain, ``StageError`` for a part or design it cannot take."""
-        find(context.parameters["synthesize"]["toolchain"]).implement(context)
+        name = context.parameters.get("toolchain", context.parameters["synthesize"]["toolchain"])
+        find(name).implement(context)
 
 
 STAGE = Implement()

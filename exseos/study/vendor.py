@@ -1,0 +1,68 @@
+"""A vendor's toolchain in a worker: mounted read-only at its own path, with licences and network only as the user said."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from exseos.engines.base import Mount
+from exseos.errors import UsageError
+from exseos.lock import ToolchainPin
+from exseos.toolchains.vendor.installation import Installation, licence_set, vendor
+from exseos.toolchains.vendor.licence import NETWORK
+from exseos.worker.protocol import Mounted
+
+_OURS = ("/data", "/dev", "/in", "/out", "/proc", "/spec", "/sys", "/warm")
+"""What a worker sees at these paths and below is ours."""
+_IMAGE = {"/", "/bin", "/etc", "/lib", "/lib64", "/opt", "/opt/exseos", "/sbin", "/tmp", "/usr", "/var"}
+_IMAGE |= {f"/usr/{name}" for name in ("bin", "lib", "local", "sbin", "share")}
+"""Folders of the image: other things may stand in most of them, but not in their place."""
+
+
+def described(pin: ToolchainPin) -> str:
+    """``Vitis HLS 2023.2``, and that it is a stand-in if it is one."""
+    return f"{vendor(pin.name).title} {pin.version}" + (" (STAND-IN, not the real tool)" if pin.stand_in else "")
+
+
+@dataclass(frozen=True)
+class Vendor:
+    """An installation for the stages of one toolchain. ``pin`` is what the lock, or the reviewer who accepted another, says it is."""
+
+    installation: Installation
+    pin: ToolchainPin
+    host_network: bool = False
+
+    @property
+    def mounted(self) -> dict[str, dict[str, str]]:
+        """For the task, by the toolchain's name."""
+        found = Mounted(root=str(self.installation.root), version=self.pin.version, fingerprint=self.pin.fingerprint)
+        return {self.pin.name: found.model_dump()}
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        """Licence variables as they are set where exseos was called, and whether there is a network: for this worker alone."""
+        network = {NETWORK: "host"} if self.host_network else {}
+        return {**licence_set(self.installation.toolchain, os.environ), **network}
+
+    def mounts(self) -> list[Mount]:
+        """The installation, its companions and its licence files, each at its own path.
+
+        Raises ``UsageError`` for a path that would hide what the image has.
+        """
+        paths = [*self.installation.mounts, *self._licence_files()]
+        for path in paths:
+            if str(path) in _IMAGE or any(path.is_relative_to(own) for own in _OURS):
+                raise UsageError(
+                    f"{self.installation.toolchain.title} cannot be mounted at its own path: the image has something there",
+                    where=str(path),
+                    hint="Bind or link it to another path, such as /tools/…, and name that.",
+                )
+        outermost = [path for path in dict.fromkeys(paths) if not any(path != other and path.is_relative_to(other) for other in paths)]
+        return [Mount(path, str(path)) for path in outermost]
+
+    def _licence_files(self) -> list[Path]:
+        """Files that the licence variables name; ``port@host`` is none."""
+        parts = [part for value in licence_set(self.installation.toolchain, os.environ).values() for part in value.split(os.pathsep)]
+        return [Path(part) for part in parts if part.startswith("/") and Path(part).exists()]
