@@ -1,9 +1,10 @@
-"""The compiler's estimates of Intel HLS, Intel FPGA OpenCL and oneAPI: ``report_data.js``, ``summary.json`` and ``summary.ndjson``.
+"""The compiler's estimates of Intel HLS, Intel FPGA OpenCL and oneAPI: ``report_data.js``, ``area.json`` and ``summary.[nd]json``.
 
 A ``report_data.js`` gives the design's resources as the ``total`` of its area report, those of each function, and, with the component
-as scope, what Quartus fitted. One without an area report has the row ``Total`` of its summary instead, unless it has the views that
-always come with one: the two tables may round differently, and the area report is then missing because the file is damaged.
-Summaries give the rows ``Total`` and ``Available`` and each kernel. ``m20k`` counts RAM blocks of the family.
+as scope, what Quartus fitted. ``area.json`` is the area report alone. A script without an area report has the row ``Total`` of its
+summary instead, unless it has the views that always come with one: the two tables may round differently, and the area report is then
+missing because the file is damaged. Summaries give the rows ``Total`` and ``Available`` and each kernel. ``m20k`` counts RAM blocks of
+the family.
 """
 
 from __future__ import annotations
@@ -15,12 +16,15 @@ from typing import Any
 from exseos.readers.base import Number, Reader, Report, ReportError
 from exseos.readers.intel_fit import fitted
 from exseos.readers.intel_tables import resources, scope_of
-from exseos.readers.relaxed_json import documents, member, objects, variables
+from exseos.readers.relaxed_json import documents, member, merged, objects, parse, variables
 
-_SCRIPT = re.compile(r"^[ \t]*var[ \t]+(?:area|mav|lmv|loops|summary)JSON[ \t]*=", re.MULTILINE)
+_SCRIPT = re.compile(r"^[ \t]*var[ \t]+(?:area|mav|lmv|loops|summary)(?:ND)?JSON[ \t]*=", re.MULTILINE)
 _SUMMARY = re.compile(r'\s*\{.*?"estimatedResources"', re.DOTALL)
+_AREA = re.compile(r'\s*\{\s*"columns"\s*:\s*\[\s*"",\s*"ALUTs"')
 _WITH_AREA = {"mav", "lmv", "loops"}
 _VERSIONS = {"i++ Version": "intel_hls", "aoc Version": "intel_opencl", "AOC Version": "intel_opencl"}
+_DEVICE = "Target Family, Device"
+_PRODUCTS = {"HLS": "intel_hls", "OpenCL": "intel_opencl", "SYCL": "oneapi"}
 
 
 class IntelEstimate(Reader):
@@ -29,27 +33,37 @@ class IntelEstimate(Reader):
     name = "intel estimate"
 
     def recognises(self, head: str, file_name: str) -> bool:
-        return bool(_SCRIPT.search(head) or _SUMMARY.match(head))
+        return bool(_SCRIPT.search(head) or _SUMMARY.match(head) or _AREA.match(head))
 
     def read(self, text: str, file_name: str) -> Report:
         script = variables(text) if _SCRIPT.search(text) else {}
-        area, summary = script.get("area"), script.get("summary")
-        numbers = _area(area)
+        if _AREA.match(text):
+            script = {"area": parse(text)}
+        numbers = _area(merged(script.get("area")))
         if not numbers and not _WITH_AREA & set(script):
-            numbers = _kernels(summary if script else _joined(documents(text)))
-        if not (numbers or script):
+            summary = script.get("summary")
+            numbers = _kernels(_joined(documents(text) if not script else objects(summary) or objects([summary])))
+        if not (numbers or _SCRIPT.search(text)):
             raise ReportError("no estimated resources", where=file_name, hint="The file may be cut off; compile again.")
-        for number in fitted(script.get("quartus")):
-            component = number.name != "fmax_mhz" and number.scope == "design"
-            numbers.append(replace(number, scope=_component(script["quartus"])) if component else number)
-        info = {scope_of(row): _first(row.get("data")) for row in objects(member(script, "info").get("rows"))}
-        tool, version = next(((tool, info[label]) for label, tool in _VERSIONS.items() if label in info), ("oneapi", ""))
-        return Report(tool, version, info.get("Target Family, Device", ""), tuple(numbers))
+        quartus = merged(script.get("quartus"))
+        for number in fitted(quartus):
+            component = number.unit != "MHz" and number.scope == "design"
+            numbers.append(replace(number, scope=_component(quartus)) if component else number)
+        return Report(*_compiler(merged(script.get("info"))), tuple(numbers))
 
 
-def _area(area: Any) -> list[Number]:
-    if not isinstance(area, dict):
-        return []
+def _compiler(info: dict[str, Any]) -> tuple[str, str, str]:
+    """Tool, version and device, of the rows of older versions or the one node of newer ones."""
+    rows = {scope_of(row): _first(row.get("data")) for row in objects(info.get("rows"))}
+    for label, tool in _VERSIONS.items():
+        if label in rows:
+            return tool, rows[label], rows.get(_DEVICE, "")
+    node = next(iter(objects(member(info, "compileInfo").get("nodes"))), {})
+    words = {key: value for key, value in node.items() if isinstance(value, str)}
+    return _PRODUCTS.get(words.get("product", ""), "oneapi"), words.get("version", ""), words.get("family") or rows.get(_DEVICE, "")
+
+
+def _area(area: dict[str, Any]) -> list[Number]:
     columns = area.get("columns")
     numbers = resources(columns, area.get("total"), "estimated")
     numbers += resources(columns, area.get("max_resources"), "estimated", suffix="_available")

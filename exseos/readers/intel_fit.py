@@ -1,6 +1,7 @@
 """Quartus' numbers in Intel HLS and oneAPI reports: ``quartus.json``, ``quartus.ndjson`` and ``quartus_data.js``.
 
-Before a bitstream is compiled every value is ``TBD``, and the report has no numbers.
+Before a bitstream is compiled every value is ``TBD``, and the report has no numbers. The design is the system of kernels; the entire
+system, which has the board's own logic too, is a scope.
 """
 
 from __future__ import annotations
@@ -10,11 +11,19 @@ from typing import Any
 
 from exseos.readers.base import Number, Reader, Report, ReportError
 from exseos.readers.intel_tables import resources, scope_of, value_of
-from exseos.readers.relaxed_json import documents, member, objects, variables
+from exseos.readers.relaxed_json import documents, member, merged, objects, variables
 
-_HEAD = re.compile(r'\s*(?:var quartusJSON\s*=\s*\'?)?\{.*?"quartusFit(?:Clock|ResourceUsage)Summary"', re.DOTALL)
+_HEAD = re.compile(r'\s*(?:var quartus(?:ND)?JSON\s*=\s*\'?\[?\s*)?\{.*?"quartusFit(?:Clock|ResourceUsage)Summary"', re.DOTALL)
 _NODE = {"alm": "alm", "alut": "lut", "reg": "ff", "dsp": "dsp", "ram": "m20k", "mlab": "mlab"}
-_FMAX = ("clock fmax", "kernel clock fmax", "1x clock fmax")
+_CLOCKS = {
+    "clock fmax": ("fmax_mhz", "design"),
+    "kernel clock fmax": ("fmax_mhz", "design"),
+    "1x clock fmax": ("fmax_mhz", "design"),
+    "clock": ("clock_mhz", "design"),
+    "kernel clock": ("clock_mhz", "design"),
+    "clock1x": ("fmax_mhz", "1x clock"),
+    "clock2x": ("fmax_mhz", "2x clock"),
+}
 
 
 class IntelFit(Reader):
@@ -26,7 +35,7 @@ class IntelFit(Reader):
         return bool(_HEAD.match(head)) and "estimatedResources" not in head
 
     def read(self, text: str, file_name: str) -> Report:
-        found = variables(text).get("quartus") if text.lstrip().startswith("var ") else next(iter(documents(text)), None)
+        found = merged(variables(text).get("quartus") if text.lstrip().startswith("var ") else documents(text))
         if not (member(found, "quartusFitClockSummary") or member(found, "quartusFitResourceUsageSummary")):
             raise ReportError("neither clocks nor resources of Quartus", where=file_name, hint="The file may be cut off; compile again.")
         return Report("oneapi" if '"nodes"' in text else "intel_hls", "", "", tuple(fitted(found)))
@@ -44,7 +53,7 @@ def fitted(summary: Any) -> list[Number]:
     for row in rows:
         numbers += resources(usage.get("columns"), row.get("data"), "routed", "design" if len(rows) == 1 else scope_of(row))
     for node in objects(usage.get("nodes")):
-        scope = "design" if node.get("type") == "system" else scope_of(node)
+        scope = "design" if node.get("type") == "system" else scope_of(node) if "type" in node else ""
         values = ((name, value_of(node.get(key))) for key, name in _NODE.items())
         numbers += [Number(name, value, "count", "routed", scope) for name, value in values if value is not None and scope]
     return numbers
@@ -59,13 +68,13 @@ def _labelled(columns: Any, data: Any) -> dict[str, Any]:
 
 
 def _frequencies(clocks: dict[str, Any]) -> list[Number]:
-    """The clock's own fmax is the design's; that of another clock has its name as scope."""
+    """Of the design's own clock what it reaches and, after the PLL's adjustment, runs at; another clock has its name as scope."""
     found: list[Number] = []
     for label, item in clocks.items():
         value = value_of(item)
-        if value is None or not label.endswith(" fmax"):
-            continue
-        found.append(Number("fmax_mhz", value, "MHz", "routed", "design" if label in _FMAX else label.removesuffix(" fmax")))
+        name, scope = _CLOCKS.get(label, ("fmax_mhz", label.removesuffix(" fmax") if label.endswith(" fmax") else ""))
+        if value is not None and scope:
+            found.append(Number(name, value, "MHz", "routed", scope))
     return found
 
 

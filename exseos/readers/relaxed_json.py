@@ -14,7 +14,7 @@ _STRING = r'"(?:[^"\\]|\\.)*"'
 _TOKEN = re.compile(rf'{_STRING}|[\[\]]|[^"\[\]]+|"', re.DOTALL)
 _LABEL = re.compile(rf"\s*{_STRING}\s*:", re.DOTALL)
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
-_VARIABLE = re.compile(r"^[ \t]*var[ \t]+(\w+)JSON[ \t]*=[ \t]*", re.MULTILINE)
+_VARIABLE = re.compile(r"^[ \t]*var[ \t]+(\w+?)(?:ND)?JSON[ \t]*=[ \t]*", re.MULTILINE)
 
 
 def parse(text: str) -> Any:
@@ -37,7 +37,7 @@ def documents(text: str) -> list[dict[str, Any]]:
 
 
 def variables(text: str) -> dict[str, Any]:
-    """Name (without ``JSON``) and value of each ``var nameJSON=…;`` line: a bare object, or a single-quoted string of JSON."""
+    """Name and value of each ``var nameJSON=…;`` line: a bare object, or a single-quoted string of JSON; ``nameNDJSON`` has a list."""
     found: dict[str, Any] = {}
     starts = list(_VARIABLE.finditer(text))
     ends = [*[start.start() for start in starts[1:]], len(text)]
@@ -54,6 +54,14 @@ def variables(text: str) -> dict[str, Any]:
 def objects(value: Any) -> list[dict[str, Any]]:
     """The objects of a list; none if it is no list."""
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def merged(value: Any) -> dict[str, Any]:
+    """An object, or the objects of a list as one; the first of a key stays."""
+    found: dict[str, Any] = {}
+    for item in [value] if isinstance(value, dict) else objects(value):
+        found = {**item, **found}
+    return found
 
 
 def member(value: Any, key: str) -> dict[str, Any]:

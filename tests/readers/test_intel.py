@@ -142,7 +142,45 @@ Kernel fmax: 234.95
 2x clock fmax: 469.8
 Highest non-global fanout: 26697
 """
+WHOLE_IMAGE = """\
+{
+    "quartusFitClockSummary"         : {
+        "nodes" : [{
+            "name"              : "Quartus Fitter: Clock Frequency (MHz)",
+            "kernel clock"      : "247.00",
+            "kernel clock fmax" : "248.50",
+            "clock1x"           : "249.00",
+            "clock2x"           : "734.00",
+            "type"              : "system"
+        }]
+    },
+    "quartusFitResourceUsageSummary" : {
+        "nodes" : [{
+            "type" : "system",
+            "name" : "Quartus Fitter: Kernel System",
+            "alm"  : "911.5",
+            "reg"  : "2,466",
+            "dsp"  : "3",
+            "ram"  : "2"
+        },{
+            "type" : "aclsystem",
+            "name" : "Quartus Fitter: Total Used (Entire System)",
+            "alm"  : "66,893",
+            "reg"  : "94,610",
+            "dsp"  : "4",
+            "ram"  : "359"
+        }]
+    }
+}
+"""
+COMPILED = '{"compileInfo":{"nodes":[{"family":"Agilex 7, AGFB","product":"HLS","version":"25.1.0 Build 7"}]}}'
+ROWS = ",\n".join(LINES_SUMMARY.splitlines())
+NEWEST = f"var summaryNDJSON=[{ROWS}];\nvar infoNDJSON=[{COMPILED}];\nvar quartusNDJSON=[{NODES}];\n"
 SAMPLES = [
+    AREA.replace("\\'", "'"),
+    WHOLE_IMAGE,
+    NEWEST,
+    f"var quartusNDJSON=[{NODES}];\n",
     QUOTED,
     BARE,
     QUARTUS_VALUES,
@@ -194,8 +232,37 @@ def test_labels_in_an_array_are_no_obstacle() -> None:
 @pytest.mark.parametrize("text", [NODES, f"var quartusJSON={NODES.strip()};\n"])
 def test_values_may_be_strings(text: str) -> None:
     report = read_alone(text)
-    assert design(report) == {"fmax_mhz": 412.25, "alm": 5520.5, "lut": 5182, "ff": 17419, "dsp": 41, "m20k": 37, "mlab": 53}
+    assert design(report) == {
+        "clock_mhz": 401.5,
+        "fmax_mhz": 412.25,
+        "alm": 5520.5,
+        "lut": 5182,
+        "ff": 17419,
+        "dsp": 41,
+        "m20k": 37,
+        "mlab": 53,
+    }
     assert scoped(report, "Scale") == {"alm": 5020.0, "lut": 5081, "ff": 16418, "dsp": 40, "m20k": 36, "mlab": 52}
+
+
+def test_the_kernels_are_the_design_and_the_board_is_not() -> None:
+    report = read_alone(WHOLE_IMAGE)
+    assert design(report) == {"clock_mhz": 247.0, "fmax_mhz": 248.5, "alm": 911.5, "ff": 2466, "dsp": 3, "m20k": 2}
+    assert scoped(report, "Quartus Fitter: Total Used (Entire System)") == {"alm": 66893, "ff": 94610, "dsp": 4, "m20k": 359}
+    assert (scoped(report, "1x clock"), scoped(report, "2x clock")) == ({"fmax_mhz": 249.0}, {"fmax_mhz": 734.0})
+
+
+def test_an_area_report_alone() -> None:
+    assert design(read_alone(AREA.replace("\\'", "'"))) == TOTAL | AVAILABLE
+
+
+def test_newer_scripts_have_lists_of_objects() -> None:
+    report = read_alone(NEWEST)
+    assert (report.tool, report.version, report.device) == ("intel_hls", "25.1.0 Build 7", "Agilex 7, AGFB")
+    estimated = {number.name: number.value for number in report.numbers if (number.level, number.scope) == ("estimated", "design")}
+    assert estimated == {number.name: number.value for number in read_alone(LINES_SUMMARY).numbers if number.scope == "design"}
+    assert scoped(report, "fitted")["alm"] == 5520.5
+    assert design(read_alone(f"var quartusNDJSON=[{NODES}];\n")) == design(read_alone(NODES))
 
 
 def test_what_is_to_be_determined_is_missing() -> None:
