@@ -93,7 +93,7 @@ def estimates(facts: Facts, read: Sources, part: Part, *, vitis: bool, misses: b
 def layer_of(read: Sources) -> str:
     """The first layer that the design calls."""
     for _, text in read.texts:
-        if call := re.search(rb"nnet::(\w+)\s*<", text):
+        if call := re.search(rb"nnet::(?!load_)(\w+)\s*<", text):
             return f"{call[1].decode()}_s"
     return "entry_proc"
 
@@ -105,7 +105,7 @@ def _csynth(found: Settings, facts: Facts) -> bool:
     for name, _ in read.texts:
         if name in facts["files"].split():
             say(f"INFO: [HLS 200-10] Analyzing design file '{name}' ... ")
-    if misbehave(found, part.device) or not _compiled(found, read, facts, "csynth"):
+    if misbehave(found, part.device, "INFO: [HLS 200-10] Starting code transformations ...") or not _compiled(found, read, facts, "csynth"):
         return False
     top = facts["top"]
     if not top or not any(re.search(rf"\b{re.escape(top)}\s*\(".encode(), text) for _, text in read.texts):

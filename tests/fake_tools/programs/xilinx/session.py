@@ -14,6 +14,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 HERE = Path(__file__).resolve().parent
 BUILDS = {
@@ -145,10 +146,10 @@ def run_tcl(program: Path, dialect: str, script: str, arguments: list[str], *, l
     return 0 if found.behaviour == "bad-exit" else code
 
 
-def kill_interpreter(number: signal.Signals) -> None:
+def kill_interpreter(number: signal.Signals) -> NoReturn:
     """End the Tcl process that this action was started by."""
     os.kill(os.getppid(), number)
-    time.sleep(60)
+    raise SystemExit(1)
 
 
 def fill_disk(folder: Path, limit: int = 2 * 1024**3) -> None:
@@ -165,13 +166,13 @@ def fill_disk(folder: Path, limit: int = 2 * 1024**3) -> None:
     say("ERROR: [Common 17-49] Internal Data Exception: the stand-in wrote 2 GB and the disk was not full")
 
 
-def misbehave(found: Settings, device: str) -> bool:
-    """Whatever the behaviour says happens where synthesis starts; true if synthesis must fail."""
+def misbehave(found: Settings, device: str, working: str) -> bool:
+    """Whatever the behaviour says happens where synthesis starts (and says so: ``working``); true if synthesis must fail."""
     if not found.licensed:
         say(licence_error(device))
         return True
     if found.behaviour == "hang":
-        say("INFO: [HLS 200-10] Starting code transformations ...")
+        say(working)
         subprocess.Popen([sys.executable, "-I", "-c", "import time; time.sleep(3600)"])
         time.sleep(3600)
     elif found.behaviour == "killed":

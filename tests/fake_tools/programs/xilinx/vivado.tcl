@@ -284,3 +284,7 @@ stand_in::define close_project {-quiet 0} 0 0 {return}
 stand_in::define close_design {-quiet 0} 0 0 {stand_in::opened; dict set stand_in::design stage ""}
 stand_in::define version {-short 0} 0 0 {return $stand_in::version}
 stand_in::define set_units {-capacitance 1 -time 1} 0 0 {return}
+# IP cores that an HLS design asks for by a script of its own.
+stand_in::define create_ip {-name 1 -vendor 1 -library 1 -version 1 -module_name 1 -dir 1} 0 0 {return [stand_in::given $opt -module_name]}
+stand_in::define get_ips {} 0 1 {return [lindex $rest 0]}
+foreach command {generate_target synth_ip export_ip_user_files} {stand_in::define $command {-force 0} 1 2 {return}}
