@@ -1,7 +1,7 @@
 """Catapult's ``cycle.rpt`` and ``rtl.rpt``. What the report calls throughput is the initiation interval, in cycles.
 
 Latency and interval are of each process and, from the row ``Design Total``, of the design; area from ``TOTAL AREA`` of the bill of
-materials; the estimated clock from the critical path of the timing report.
+materials; the estimated clock from the critical path of the timing report. A latency of -1 is one that Catapult does not know.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def _cycles(lines: list[str]) -> Iterator[Number]:
             ("interval_min", interval),
             ("interval_max", interval),
         ):
-            if scope and value is not None:
+            if scope and value is not None and value >= 0:
                 yield Number(name, value, "cycles", "estimated", scope)
 
 

@@ -30,7 +30,7 @@ class CsynthXml(Reader):
             raise ReportError("this is no report of HLS estimates", where=file_name)
         version = words(root, "ReportVersion/Version")
         assigned = root.find("UserAssignments")
-        unit = words(assigned, "unit")
+        unit = words(assigned, "unit") or words(root, "PerformanceEstimates/SummaryOfTimingAnalysis/unit")
         gathered = Gathered("estimated")
         gathered.add("clock_target_ns", nanoseconds(words(assigned, "TargetClockPeriod"), unit))
         gathered.add("clock_uncertainty_ns", nanoseconds(words(assigned, "ClockUncertainty"), unit))

@@ -23,11 +23,11 @@ _COLUMNS = {
     "lut": "lut",
     "uram": "uram",
 }
-_MODULE = re.compile(r" *\+ (.*)")
+_ROW = re.compile(r" *([+o]) (.*)")
 
 
 class DesignSummary(Reader):
-    """Levels are ``estimated``; modules under the top one have their path as scope, loops are left out."""
+    """Levels are ``estimated``; modules under the top one have their path as scope, in which loops are left out."""
 
     name = "HLS design report"
 
@@ -50,17 +50,17 @@ class DesignSummary(Reader):
 def _modules(table: Table, version: str, gathered: Gathered) -> None:
     if "modules&loops" not in table.columns():
         return
-    path: list[str] = []
+    above: list[tuple[int, str]] = []
     for place, record in enumerate(table.records()):
         label = record["modules&loops"]
-        found = _MODULE.fullmatch(label)
-        if found is None:
-            continue
+        found = _ROW.fullmatch(label)
         depth = len(label) - len(label.lstrip())
-        if depth > len(path) or (depth == 0 and place > 0):
+        if found is None or (depth == 0 and place > 0):
             continue
-        path = [*path[:depth], found[1].strip().rstrip("*")]
-        scope = "/".join(path[1:]) if depth else "design"
+        above = [*(row for row in above if row[0] < depth), (depth, found[2].strip().rstrip("*") if found[1] == "+" else "")]
+        scope = "/".join(name for level, name in above if level and name) if depth else "design"
+        if found[1] == "o":
+            continue
         for column, name in _COLUMNS.items():
             gathered.add(name, number(record.get(column)), scope)
         gathered.add("slack_ns", _slack(number(record.get("slack")), version), scope)

@@ -1,6 +1,7 @@
 """Vivado HLS and Vitis HLS ``export_syn.xml``, ``export_impl.xml``: what Vivado made of the exported RTL.
 
 Block RAM is counted in 18 Kb halves. With place and route, the numbers of the synthesis before it keep the level ``synthesized``.
+Instances under the top one have their paths as scopes.
 """
 
 from __future__ import annotations
@@ -49,8 +50,17 @@ class ExportXml(Reader):
             for tag, name in _RESOURCES.items():
                 value = number(words(root, f"AreaReport/{place}/{tag}"))
                 gathered.add(name + suffix, None if tag in _ZERO_IS_ABSENT and not value else value)
+        for instance in root.iterfind("RtlModules/RtlModule"):
+            cells, resources = instance.get("CELL", "").split("/")[1:], instance.find("Resources")
+            for tag, name in _RESOURCES.items() if cells and resources is not None else ():
+                gathered.add(name, number(resources.get(tag)), "/".join(cells))
         version = words(root, "RunData/VIVADO_VERSION")
-        return Report("vitis_hls" if version[2:6] > "2020" else "vivado_hls", version, "", gathered.numbers())
+        return Report("vitis_hls" if version[2:8] >= "2020.2" else "vivado_hls", version, _device(root), gathered.numbers())
+
+
+def _device(root: _Element) -> str:
+    devices = [item.get("VALUE", "") for item in root.iterfind("GeneralInfo/item") if item.get("NAME") == "Target device"]
+    return str(devices[0]) if devices else ""
 
 
 def _routed(root: _Element, timing: _Element) -> bool:

@@ -1,10 +1,12 @@
 """Vivado ``report_utilization``: after synthesis or placement, by hierarchy, of kernels; hls4ml's ``vivado_synth.rpt`` is one.
 
-Read are tables by site type (their ``Used`` and ``Available`` columns), the one of super logic regions, and those by hierarchy.
-``bram36`` is in tiles of 36 Kb with halves, and ``bram_18k`` is twice that.
+Read are tables by site type (their ``Used``, ``Available`` and ``Util%`` columns), the carry chains among the primitives, the table of
+super logic regions, and those by hierarchy. ``bram36`` is in tiles of 36 Kb with halves, and ``bram_18k`` is twice that.
 """
 
 from __future__ import annotations
+
+import re
 
 from exseos.readers.base import Reader, Report, ReportError
 from exseos.readers.cells import Gathered, number
@@ -31,7 +33,12 @@ _SITES = {
     "lookahead8": "carry",
     "lutaslogic": "lut_logic",
     "lutasmemory": "lut_memory",
+    "lutasshiftregister": "srl",
+    "registeraslatch": "latch",
+    "slice": "slice",
+    "clb": "clb",
 }
+_CARRY = re.compile(r"CARRY4|CARRY8|LOOKAHEAD8")
 _HIERARCHY = {
     "totalluts": "lut",
     "sliceluts": "lut",
@@ -61,12 +68,16 @@ class Utilization(Reader):
         lines = complete_lines(text)
         found = facts(lines)
         gathered = Gathered(level_of(found.get("Design State", "")) or "synthesized")
-        for heading, table in headed(lines):
+        tables = list(headed(lines))
+        slices = any("sliceluts" in map(key, row[:1]) for _, table in tables for row in table.rows)
+        for heading, table in tables:
             names = table.columns()
             if names[:2] == ["sitetype", "used"] and not heading.startswith("SLR"):
                 _sites(table, gathered)
             elif names[:1] == ["sitetype"] and heading.startswith("SLR"):
                 _regions(table, gathered)
+            elif names[:2] == ["refname", "used"] and heading == "Primitives" and slices:
+                _carries(table, gathered)
             elif names[:2] == ["instance", "module"]:
                 _hierarchy(table, gathered)
             elif names[:2] in (["name", "reg"], ["name", "lut"]):
@@ -87,6 +98,14 @@ def _sites(table: Table, gathered: Gathered) -> None:
         if name and not (part and name == "dsp"):
             _tiles(name, number(record["used"]), "design", gathered)
             _tiles(f"{name}_available", number(record.get("available")), "design", gathered)
+            gathered.add(f"{name}_utilization_percent", number(record.get("util%")))
+
+
+def _carries(table: Table, gathered: Gathered) -> None:
+    """In families with slices, carry chains are no sites of their own: how many there are is told among the primitives."""
+    for record in table.records():
+        if _CARRY.fullmatch(record["refname"].strip()):
+            gathered.add("carry", number(record["used"]))
 
 
 def _regions(table: Table, gathered: Gathered) -> None:

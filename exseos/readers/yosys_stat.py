@@ -1,4 +1,4 @@
-"""Yosys ``stat -json``: cells after synthesis, of the design and, if there are several, of each module.
+"""Yosys ``stat -json``: cells after synthesis, of the design (unless no module is the top one) and of each of several modules.
 
 Only cells of FPGA families that are known become ``lut``, ``ff`` …; other libraries give the number of cells and the area.
 The kinds of cells must add up to the number of cells: a report where they do not is damaged.
@@ -22,14 +22,16 @@ _PLAIN = {
     "num_wires": ("wires", "count"),
 }
 _KINDS = {
-    "lut": re.compile(r"LUT[1-6]|SB_LUT4|CC_LUT[12]|ALTERA_LUT|MISTRAL_ALUT[2-6]|MISTRAL_NOT"),
-    "ff": re.compile(r"FD[RSCP]E(?:_1)?|TRELLIS_FF|SB_DFF\w*|FD1P3[BDIJ]X|DFF[NSRPCE]*|CC_DFF|MISTRAL_FF"),
-    "carry": re.compile(r"CARRY[48]|CCU2[CD]|SB_CARRY|ALU|CC_ADDF|MISTRAL_ALUT_ARITH"),
-    "dsp": re.compile(r"DSP48E[12]|DSP48A1|MULT(?:9X9|18X18|27X27)D?|MULT18X18D|SB_MAC16|MISTRAL_MUL\w+"),
-    "uram": re.compile(r"URAM288(?:_BASE)?"),
-    "bram_18k": re.compile(r"RAMB18E[12]|DP16KD|PDPW16KD"),
-    "bram36": re.compile(r"RAMB36E[12]"),
+    "lut": re.compile(r"LUT[1-6](?:_2)?|SB_LUT4|CC_LUT[1-4]|ALTERA_LUT|MISTRAL_ALUT[2-6]|MISTRAL_NOT|EFX_LUT4|CFG[1-4]|\$lut"),
+    "ff": re.compile(r"FD[RSCP]E(?:_1)?|TRELLIS_FF|SB_DFF\w*|FD1P3[BDIJ]X|DFF[NSRPCE]*|CC_DFF|MISTRAL_FF|EFX_FF|SLE"),
+    "carry": re.compile(r"CARRY[48]|CCU2[CD]?|SB_CARRY|ALU|CC_ADDF|MISTRAL_ALUT_ARITH|EFX_ADD|ARI1"),
+    "dsp": re.compile(r"DSP48E[12]|DSP48A1|DSP58|MULT(?:9X9|18X18|27X27)D?|SB_MAC16|CC_MULT|MISTRAL_MUL\w+|MACC_PA"),
+    "uram": re.compile(r"URAM288(?:E5)?(?:_BASE)?"),
+    "ramb18": re.compile(r"RAMB18E[125]"),
+    "ramb36": re.compile(r"RAMB36E[125]"),
+    "m20k": re.compile(r"MISTRAL_M10K"),
 }
+_RAM_18K = re.compile(r"RAMB18E[125]|DP16KD|PDPW16KD|PDPSC16K|PDP16K|DP16K|SDPX?9?B?|DPX?9?B|SPX?9?|pROM(?:X9)?")
 
 
 class YosysStat(Reader):
@@ -43,10 +45,10 @@ class YosysStat(Reader):
     def read(self, text: str, file_name: str) -> Report:
         found = parse(text)
         modules = member(found, "modules")
-        design = member(found, "design") or (next(iter(modules.values())) if len(modules) == 1 else {})
-        if not isinstance(design, dict) or not design:
+        design = member(found, "design") or (member(modules, next(iter(modules))) if len(modules) == 1 else {})
+        if not design and not modules:
             raise ReportError("no statistics of a design", where=file_name, hint="The file may be cut off; run stat -json again.")
-        numbers = _of(design, modules, "design", file_name)
+        numbers = _of(design, modules, "design", file_name) if design else []
         for name, module in modules.items() if len(modules) > 1 else ():
             if isinstance(module, dict):
                 numbers += _of(module, modules, name.removeprefix("\\"), file_name)
@@ -66,9 +68,11 @@ def _of(statistics: dict[str, Any], modules: dict[str, Any], scope: str, where: 
     leaves = sum(count for kind, count in counts.items() if f"\\{kind}" not in modules)
     if counts and total not in (leaves, sum(counts.values())):
         raise ReportError(f"{total} cells of {scope}, but their kinds add up to {leaves}", where=where, hint="Run stat -json again.")
-    for name, kinds in _KINDS.items():
-        matching = [count for kind, count in counts.items() if kinds.fullmatch(kind)]
-        numbers += [Number(name, sum(matching), "count", "synthesized", scope)] if matching else []
+    found = {name: [count for kind, count in counts.items() if kinds.fullmatch(kind)] for name, kinds in _KINDS.items()}
+    found["bram_18k"] = [count for kind, count in counts.items() if _RAM_18K.fullmatch(kind)] + [count * 2 for count in found["ramb36"]]
+    numbers += [Number(name, sum(matching), "count", "synthesized", scope) for name, matching in found.items() if matching]
+    if found["ramb18"] or found["ramb36"]:
+        numbers.append(Number("bram36", sum(found["bram_18k"]) / 2, "count", "synthesized", scope))
     return numbers
 
 

@@ -92,3 +92,10 @@ def test_without_any_one_line(text: str) -> None:
 def test_cut_off_anywhere(data: st.DataObject) -> None:
     text = data.draw(st.sampled_from([CYCLE, RTL]))
     assert has_nothing_new(text, data.draw(cut_or_thinned(text)))
+
+
+def test_a_latency_of_minus_one_is_unknown() -> None:
+    found = design(
+        read_alone(CYCLE.replace("Design Total:                         471      14", "Design Total:                         471      -1"))
+    )
+    assert found == {"interval_min": 7, "interval_max": 7, "clock_target_ns": 6.25}

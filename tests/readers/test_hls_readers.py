@@ -137,7 +137,8 @@ def test_a_design_text() -> None:
         "slack_ns": 0.42,
     }
     assert values(report, "mix/add")["lut"] == 66
-    assert {each.scope for each in report.numbers} == {"design", "mix", "mix/add"}
+    assert values(report, "out")["lut"] == 68
+    assert {each.scope for each in report.numbers} == {"design", "mix", "mix/add", "out"}
 
 
 def test_slack_has_the_other_sign_in_2020_2_and_is_unknown_without_a_version() -> None:
@@ -174,7 +175,8 @@ def test_a_cosimulation_that_did_not_pass_has_no_numbers(status: str) -> None:
 
 def test_an_export_as_xml() -> None:
     report = read(hls.EXPORT_XML)
-    assert (report.tool, report.version, report.device) == ("vitis_hls", "v.2023.1", "")
+    assert (report.tool, report.version, report.device) == ("vitis_hls", "v.2023.1", "xczu3eg-sbva484-1-e")
+    assert values(report, "mix_U0/add_U0") == {"bram_18k": 2, "ff": 88, "lut": 87}
     assert values(report, level="routed") == {
         "clock_target_ns": 4.0,
         "clock_estimated_ns": 3.912,
@@ -212,6 +214,9 @@ def test_an_export_as_text() -> None:
     report = read(hls.EXPORT_TEXT)
     assert (report.tool, report.version, report.device) == ("vitis_hls", "2023.1", "xczu3eg-sbva484-1-i")
     assert values(report, level="routed") == EXPORTED | {"uram": 1}
+    assert values(report, "mix_U0") == {"lut": 87, "ff": 86, "dsp": 7, "bram_18k": 2, "srl": 9}
+    assert values(report, "mix_U0/add_U0") == {"lut": 17, "ff": 16}
+    assert values(report, "out_U0") == {"lut": 27, "ff": 26, "uram": 1}
     assert values(report, level="synthesized") == {"clock_estimated_ns": 2.648}
 
 
@@ -220,6 +225,21 @@ def test_an_old_export_as_text() -> None:
     assert (report.tool, report.version, report.device) == ("vivado_hls", "v.2018.2", "xcku115-flvb2104-2-i")
     assert values(report, level="routed") == EXPORTED | {"clb": 702}
     assert values(report, level="synthesized") == {"clock_estimated_ns": 2.648}
+
+
+def test_an_export_of_a_version_that_cannot_spell() -> None:
+    text = hls.EXPORT_OLD.replace("post-implementation", "post-implemetation").replace("CLB: ", "SLICE: ")
+    assert values(read(text), level="routed") == EXPORTED | {"slice": 702}
+
+
+@pytest.mark.parametrize(("version", "tool"), [("v.2020.1", "vivado_hls"), ("v.2020.2", "vitis_hls"), ("v.2024.1", "vitis_hls")])
+def test_exports_since_2020_2_are_of_vitis_hls(version: str, tool: str) -> None:
+    assert read(hls.EXPORT_OLD.replace("v.2018.2", version)).tool == tool
+    assert read(hls.EXPORT_XML.replace("v.2023.1", version)).tool == tool
+
+
+def test_the_only_unit_of_a_csynth_xml_may_be_the_estimates() -> None:
+    assert values(read(hls.CSYNTH_XML.replace("<unit>ns</unit>", "", 1))) == values(read(hls.CSYNTH_XML))
 
 
 def test_xml_that_is_cut_off_is_a_clear_error() -> None:

@@ -65,8 +65,37 @@ def test_cells_of_lattice() -> None:
 
 
 def test_cells_of_xilinx() -> None:
-    expected = {"lut": 23, "ff": 27, "carry": 15, "dsp": 16, "bram_18k": 17, "bram36": 18, "uram": 19}
+    expected = {"lut": 23, "ff": 27, "carry": 15, "dsp": 16, "ramb18": 17, "ramb36": 18, "bram_18k": 53, "bram36": 26.5, "uram": 19}
     assert design(read_alone(flat(XILINX))) == expected | {"cells": 136}
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        ({"CFG3": 2, "CFG4": 3, "SLE": 7, "ARI1": 11, "MACC_PA": 13}, {"lut": 5, "ff": 7, "carry": 11, "dsp": 13}),
+        ({"EFX_LUT4": 3, "EFX_FF": 5, "EFX_ADD": 7}, {"lut": 3, "ff": 5, "carry": 7}),
+        ({"CC_LUT3": 3, "CC_LUT4": 5, "CC_DFF": 7, "CC_ADDF": 11, "CC_MULT": 13}, {"lut": 8, "ff": 7, "carry": 11, "dsp": 13}),
+        ({"LUT4": 3, "FD1P3IX": 5, "CCU2": 7, "PDPSC16K": 11, "MULT18X18": 13}, {"lut": 3, "ff": 5, "carry": 7, "bram_18k": 11, "dsp": 13}),
+        (
+            {"LUT1": 3, "DFF": 5, "ALU": 7, "SPX9": 11, "SDPB": 13, "MULT18X18": 17},
+            {"lut": 3, "ff": 5, "carry": 7, "bram_18k": 24, "dsp": 17},
+        ),
+        ({"MISTRAL_ALUT3": 3, "MISTRAL_FF": 5, "MISTRAL_M10K": 7, "MISTRAL_MUL18X18": 11}, {"lut": 3, "ff": 5, "m20k": 7, "dsp": 11}),
+        ({"$lut": 3, "$scopeinfo": 1}, {"lut": 3}),
+    ],
+)
+def test_cells_of_other_families(cells: dict[str, int], expected: dict[str, int]) -> None:
+    found = design(read_alone(flat(cells)))
+    assert found.pop("cells") == sum(cells.values())
+    assert found == expected
+
+
+def test_without_a_top_module_there_are_only_modules() -> None:
+    statistics = json.loads(STAT)
+    del statistics["design"]
+    report = read_alone(json.dumps(statistics))
+    assert design(report) == {}
+    assert scoped(report, "part")["lut"] == 5
 
 
 def test_a_standard_cell_library_has_area_and_no_luts() -> None:

@@ -32,6 +32,20 @@ def test_utilization_by_site_type() -> None:
         "ramb18_available": 4320,
         "uram_available": 960,
         "dsp_available": 6840,
+        "srl": 71,
+        "latch": 23,
+        "latch_available": 2364482,
+        "lut_utilization_percent": 0.43,
+        "lut_logic_utilization_percent": 0.41,
+        "lut_memory_utilization_percent": 0.02,
+        "ff_utilization_percent": 0.17,
+        "latch_utilization_percent": 0.19,
+        "carry_utilization_percent": 0.14,
+        "bram36_utilization_percent": 0.39,
+        "ramb36_utilization_percent": 0.23,
+        "ramb18_utilization_percent": 0.16,
+        "uram_utilization_percent": 0.31,
+        "dsp_utilization_percent": 0.42,
     }
     assert values(report, "SLR0") == {"lut": 3001, "ff": 2501, "bram36": 5.5, "bram_18k": 11, "dsp": 18}
     assert values(report, "SLR1") == {"lut": 2031, "ff": 1520, "bram36": 4, "bram_18k": 8, "dsp": 19}
@@ -44,6 +58,12 @@ def test_labels_of_7_series_without_prohibited_column_and_ultra_ram() -> None:
     assert values(report) | USED == values(report)
     assert values(report)["lut_available"] == 1182240
     assert "uram" not in values(report)
+
+
+def test_carry_chains_of_7_series_are_primitives() -> None:
+    text = "\n".join(line for line in vivado.UTILIZATION.split("\n") if not line.startswith("| CARRY8       "))
+    assert "carry" not in values(read(text))
+    assert values(read(text.replace("| CARRY8  ", "| CARRY4  ").replace("CLB LUTs ", "Slice LUTs")))["carry"] == 212
 
 
 @pytest.mark.parametrize("parent", ["DSP Slices", "DSPs      "])
