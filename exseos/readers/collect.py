@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import stat
 from collections.abc import Iterable, Iterator
@@ -54,12 +55,14 @@ def read_report(path: Path) -> Report | None:
         start = file.read(HEAD_CHARACTERS)
         if not start.strip():
             raise ReportError("empty", where=str(path))
-        if b"\0" in start:
+        # A shell of Windows writes what it redirects as UTF-16.
+        encoding = "utf-16" if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+        if b"\0" in start and encoding != "utf-16":
             raise ReportError("binary", where=str(path))
-        head = start.decode("utf-8", "replace")
+        head = start.decode(encoding, "replace")
         for reader in _readers():
             if reader.recognises(head, path.name):
-                return reader.read((start + file.read()).decode("utf-8", "replace"), path.name)
+                return reader.read((start + file.read()).decode(encoding, "replace"), path.name)
     return None
 
 

@@ -14,7 +14,8 @@ from exseos.readers import collect as collecting
 from exseos.readers.base import ReportError
 from exseos.readers.collect import NOT_A_REPORT, collect, read_report
 from tests.readers.hls_samples import COSIM_NEW, CSYNTH_TEXT, CSYNTH_XML
-from tests.readers.reading import values
+from tests.readers.reading import read, values
+from tests.readers.test_quartus import FIT_SUMMARY
 from tests.readers.vivado_samples import UTILIZATION
 
 
@@ -51,6 +52,22 @@ def test_links_make_no_loop_and_no_report_twice(project: Path) -> None:
     found = collect([project, project / "syn", project / "numbers"])
     assert len(found.reports) == 2
     assert [each.reason for each in found.skipped if each.path.name == "gone"] == [os.strerror(2)]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16-be", "utf-16"])
+def test_byte_order_marks(tmp_path: Path, encoding: str) -> None:
+    for text in (CSYNTH_XML, CSYNTH_TEXT, UTILIZATION, FIT_SUMMARY):
+        (tmp_path / "a.rpt").write_bytes((text if encoding != "utf-16-be" else f"\ufeff{text}").encode(encoding))
+        report = read_report(tmp_path / "a.rpt")
+        assert report
+        assert report == read(text, "a.rpt")
+
+
+def test_a_name_in_latin_1_changes_no_number(tmp_path: Path) -> None:
+    (tmp_path / "a.rpt").write_bytes(UTILIZATION.replace("somewhere", "br\u00f6tchen").encode("latin-1"))
+    report = read_report(tmp_path / "a.rpt")
+    assert report
+    assert report == read(UTILIZATION)
 
 
 def test_a_huge_file_is_not_read(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
