@@ -428,11 +428,11 @@ def test_vivado_hls_reads_its_prompt(tmp_path: Path) -> None:
     assert code == 3
 
 
-def both(behaviour: str, tmp_path: Path, design: Path, **more: object) -> Iterator[tuple[int, str, Path]]:
+def both(behaviour: str, tmp_path: Path, design: Path, *, most: int = 0) -> Iterator[tuple[int, str, Path]]:
     """What HLS and Vivado do that behave so: exit code, output, and the folder."""
     folder = project(tmp_path / "hls")
-    yield *build(vitis.install(tmp_path / "tools", behaviour=behaviour), folder, **more), folder
-    yield *implement(vivado.install(tmp_path / "tools", behaviour=behaviour), design, **more), design
+    yield *build(vitis.install(tmp_path / "tools", behaviour=behaviour), folder, most=most), folder
+    yield *implement(vivado.install(tmp_path / "tools", behaviour=behaviour), design, most=most), design
 
 
 def reports(folder: Path) -> list[Path]:
@@ -484,7 +484,7 @@ def test_disk_is_full(tmp_path: Path, design: Path) -> None:
 
 def test_hangs_with_a_child(tmp_path: Path) -> None:
     root, folder = vitis.install(tmp_path / "tools", behaviour="hang"), project(tmp_path / "p")
-    command = [root / "bin/vitis-run", "--mode", "hls", "--tcl", "build_prj.tcl"]
+    command: list[str | Path] = [root / "bin/vitis-run", "--mode", "hls", "--tcl", "build_prj.tcl"]
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, start_new_session=True, text=True) as process:
         assert process.stdout
         try:

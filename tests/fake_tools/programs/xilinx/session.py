@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -131,11 +132,13 @@ def run_tcl(program: Path, dialect: str, script: str, arguments: list[str], *, l
     sys.stdout.flush()
     process = subprocess.Popen([*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     assert process.stdout is not None
-    with open(log if log else os.devnull, "ab") as kept:  # noqa: PTH123
+    with open(log if log else os.devnull, "ab", buffering=0) as kept:  # noqa: PTH123
         while block := os.read(process.stdout.fileno(), 65536):
-            for sink in (sys.stdout.buffer, kept):
-                sink.write(block)
-                sink.flush()
+            sys.stdout.buffer.write(block)
+            sys.stdout.buffer.flush()
+            # A full disk takes the log first.
+            with suppress(OSError):
+                kept.write(block)
     code = process.wait()
     if code == -signal.SIGKILL:
         os.kill(os.getpid(), signal.SIGKILL)
