@@ -274,10 +274,10 @@ def export_text(heading: Heading, top: str, flow: str, used: dict[str, int], tar
     lines = [RULE, f"== Vivado {title}", RULE, "+ General Information:", *(line for line in heading.facts("    ") if line)]
     lines += [*heading_lines("Run Constraints & Options"), "+ Design Constraints & Options:", f"    * {kind} target clock:  {target} ns"]
     lines += [*heading_lines(f"{kind} Resource Summary"), *(f"{name + ':':18}{value}" for name, value in used.items())]
-    met = "* Timing was met" if float(route or synth) <= float(target) else "* Timing was not met"
+    verdict = "* Timing was met" if float(route or synth) <= float(target) else "* Timing was not met"
     periods = [("Target", target), ("Post-Synthesis", synth), *([("Post-Route", route)] if flow == "impl" else [])]
     bar = "+----------------+-------------+"
-    lines += [*heading_lines(f"{kind} Timing Summary"), met, bar, "| Timing         | Period (ns) |", bar]
+    lines += [*heading_lines(f"{kind} Timing Summary"), verdict, bar, "| Timing         | Period (ns) |", bar]
     lines += [*(f"| {name:14} | {value:11} |" for name, value in periods), bar]
     row = f"| inst | {used['LUT']} | {used['FF']} |"
     return "\n".join([*lines, *heading_lines(f"{kind} Resources"), "| Name | LUT | FF |", row, "", ""])
