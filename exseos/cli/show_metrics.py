@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import get_args
 
 import click
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from exseos.cli.show import _console, _plain
 from exseos.metrics import Level
@@ -68,15 +69,60 @@ def _show_folder(console: Console, folder: Path, reports: list[tuple[Path, Repor
 
 
 def _show_table(console: Console, folder: Path, columns: list[_Column]) -> None:
-    names = list(dict.fromkeys(name for _, _, numbers in columns for name in numbers))
-    table = Table("metric", "unit", title=_plain(folder), title_justify="left")
-    for level, path, _ in columns:
-        table.add_column(f"{level}\n{_plain(path.name)}", justify="right", overflow="fold")
-    for name in names:
-        found = [numbers.get(name) for _, _, numbers in columns]
-        unit = next(each.unit for each in found if each)
-        table.add_row(_plain(name), unit, *[_exact(each.value) if each else "" for each in found])
+    titled = [(f"{level}\n{_plain(path.name)}", numbers) for level, path, numbers in columns]
+    _print_table(console, [name for _, numbers in titled for name in numbers], titled, title=_plain(folder))
+
+
+def _print_table(console: Console, names: Iterable[str], columns: list[tuple[str, dict[str, Number]]], title: str | None = None) -> None:
+    """A row for each of the names that a column has."""
+    table = Table(Column("metric", no_wrap=True), "unit", title=title, title_justify="left")
+    for heading, _ in columns:
+        table.add_column(heading, justify="right", overflow="fold")
+    for name in dict.fromkeys(names):
+        found = [numbers.get(name) for _, numbers in columns]
+        units = [each.unit for each in found if each]
+        if units:
+            table.add_row(_plain(name), units[0], *[_exact(each.value) if each else "" for each in found])
     console.print(table)
+
+
+def show_comparison(apart: dict[Path, Collected]) -> None:
+    """One table over all paths that were given: a row for each metric of the whole designs, a column for each path and level.
+
+    A metric on which reports of one path and level disagree is in a column of its own for each of them, headed by the file's name.
+    """
+    columns: list[tuple[str, dict[str, Number]]] = []
+    for given, collected in apart.items():
+        for level in _ORDER:
+            found = [(path, report, _of_design(report, level)) for path, report in collected.reports]
+            columns += [(f"{_plain(given)}\n{title}", numbers) for title, numbers in _side_by_side(level, found) if numbers]
+    console = _console()
+    names = list(dict.fromkeys(name for _, numbers in columns for name in numbers))
+    for start in range(0, len(columns), _MOST_COLUMNS):
+        _print_table(console, names, columns[start : start + _MOST_COLUMNS])
+
+
+def _of_design(report: Report, level: str) -> dict[str, Number]:
+    return {each.name: each for each in report.numbers if each.scope == "design" and each.level == level}
+
+
+def _side_by_side(level: str, found: list[tuple[Path, Report, dict[str, Number]]]) -> Iterator[tuple[str, dict[str, Number]]]:
+    """The column on which all reports agree, and one for each report with what is not agreed."""
+    values: dict[str, set[float | int]] = {}
+    for name, number in ((name, number) for _, _, numbers in found for name, number in numbers.items()):
+        values.setdefault(name, set()).add(number.value)
+    agreed = {name for name, different in values.items() if len(different) == 1}
+    merged = {name: number for _, _, numbers in reversed(found) for name, number in numbers.items() if name in agreed}
+    yield f"{level}\n{_tools([report for _, report, numbers in found if agreed & set(numbers)])}", merged
+    for path, report, numbers in found:
+        apart = {name: number for name, number in numbers.items() if name not in agreed}
+        yield f"{level}\n{_tools([report])}\n{_plain(path.name)}", apart
+
+
+def _tools(reports: list[Report]) -> str:
+    """Tools and versions; a tool that one report names with its version is not named again without, nor as ``v.2023.2``."""
+    names = dict.fromkeys(f"{report.tool} {report.version.removeprefix('v.')}".strip() for report in reports)
+    return "\n".join(_plain(name) for name in names if not any(other.startswith(f"{name} ") for other in names))
 
 
 def show_skipped(collected: Collected) -> None:

@@ -135,3 +135,33 @@ def test_names_of_files_give_no_commands_to_the_terminal(tmp_path: Path, capsys:
     shown = capsys.readouterr()
     assert "\x1b[31m" not in shown.out + shown.err
     assert "[red]" in shown.out
+
+
+def cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.replace("┃", "│").split("│")[1:-1]]
+
+
+def test_a_design_over_several_toolchains(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, text in {"a/one.xml": CSYNTH_XML, "a/two.rpt": CSYNTH_TEXT, "b/one.rpt": FIT_SUMMARY, "b/two": "x"}.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    assert main(["metrics", str(tmp_path / "a"), str(tmp_path / "b"), "--compare"]) == 0
+    shown = capsys.readouterr()
+    rows = [cells(line) for line in shown.out.splitlines()]
+    table = {row[0]: row[1:] for row in rows if row and row[0]}
+    assert table["lut"] == ["count", "5032", "", "", ""]
+    assert table["ff"] == ["count", "4021", "", "", "12987"]
+    assert table["clock_uncertainty_ns"] == ["ns", "", "1.08", "0.5", ""]
+    header = [" ".join(column) for column in zip(*[row for row in rows if len(row) == 6], strict=True)]
+    assert ["vitis_hls 2023.1" in each for each in header] == [False, False, True, True, False, False]
+    assert ["one.xml" in each for each in header] == [False, False, False, True, False, False]
+    assert "quartus 20.1.1" in header[5]
+    assert f"two: {NOT_A_REPORT}" in shown.err
+
+
+def test_a_comparison_is_no_json(project: Path) -> None:
+    assert main(["metrics", str(project), "--compare", "--json"]) == 2
+
+
+def test_nothing_to_compare(tmp_path: Path) -> None:
+    assert main(["metrics", str(tmp_path), "--compare"]) == 1
