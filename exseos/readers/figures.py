@@ -6,6 +6,7 @@ import math
 import re
 
 _NUMBER = re.compile(r"[-+]?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,40})(?:\.[0-9]{1,40})?(?:[eE][-+]?[0-9]{1,3})?")
+_PERCENT = re.compile(r"\( *([0-9.]+) % *\)$")
 _SHARE = re.compile(r"(?P<used>\S+)\s*/\s*(?P<available>\S+)(?:\s*\(.*\))?")
 
 
@@ -19,6 +20,12 @@ def number(text: str) -> int | float | None:
         return int(text)
     value = float(text)
     return value if math.isfinite(value) else None
+
+
+def percent(text: str) -> int | float | None:
+    """12 of ``7,781 / 41,910 ( 12 % )``; unknown where it is ``< 1 %``."""
+    match = _PERCENT.search(text.strip())
+    return number(match[1]) if match else None
 
 
 def share(text: str) -> tuple[int | float | None, int | float | None]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from exseos.metrics import Level
 from exseos.readers.base import Number, ReportError
-from exseos.readers.figures import share, whole_lines
+from exseos.readers.figures import percent, share, whole_lines
 
 RESOURCES = {
     "Logic utilization (in ALMs)": "alm",
@@ -112,4 +112,6 @@ def counted(found: dict[str, str], names: dict[str, str], level: Level = "routed
             continue
         used, available = share(value)
         numbers += [Number(n, v, "count", level) for n, v in ((name, used), (f"{name}_available", available)) if v is not None]
+        part = percent(value)
+        numbers += [Number(f"{name}_utilization_percent", part, "percent", level)] if part is not None else []
     return numbers

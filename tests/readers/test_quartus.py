@@ -226,7 +226,9 @@ def test_a_fitter_summary() -> None:
     assert levels(report) == {"routed"}
     expected = {"alm": 6543, "ff": 12987, "pins": 61, "memory_bits": 43008, "m20k": 14, "dsp": 33, "plls": 1}
     available = {"alm": 56480, "pins": 268, "memory_bits": 7024640, "m20k": 686, "dsp": 156, "plls": 13}
-    assert design(report) == expected | {f"{name}_available": value for name, value in available.items()}
+    percent = {"alm": 12, "pins": 23, "m20k": 2, "dsp": 21, "plls": 8}
+    parts = {f"{name}_available": value for name, value in available.items()}
+    assert design(report) == expected | parts | {f"{name}_utilization_percent": value for name, value in percent.items()}
 
 
 def test_families_with_logic_elements_have_no_alms() -> None:
@@ -248,6 +250,8 @@ def test_a_fitter_report_is_read_from_its_summary_alone() -> None:
         "m20k_available": 2713,
         "dsp": 27,
         "dsp_available": 1518,
+        "alm_utilization_percent": 1,
+        "dsp_utilization_percent": 2,
     }
 
 
@@ -259,7 +263,8 @@ def test_a_flow_report() -> None:
     report = read_alone(FLOW_REPORT)
     assert (report.device, levels(report)) == ("AGFB014R24A2I2V", {"routed"})
     used = {"alm": 5321, "ff": 10765, "m20k": 29, "dsp": 37, "tool_run_time_s": 4090}
-    assert design(report) == used | {"alm_available": 487200, "m20k_available": 7110, "dsp_available": 4510}
+    available = {"alm_available": 487200, "m20k_available": 7110, "dsp_available": 4510}
+    assert design(report) == used | available | {"alm_utilization_percent": 1}
     synthesis = "".join(line for line in FLOW_REPORT.splitlines(keepends=True) if "Fitter" not in line and "quartus_fit" not in line)
     assert levels(read_alone(synthesis)) == {"synthesized"}
 

@@ -214,6 +214,7 @@ def test_legup_shows_quartus_own_reports() -> None:
     assert (report.tool, report.device, levels(report)) == ("legup", "5CSEMA5F31C6", {"cosimulated", "routed"})
     used = {"alm": 1247, "ff": 2294, "dsp": 7, "m20k": 11}
     available = {"alm_available": 32070, "dsp_available": 87, "m20k_available": 397}
+    available |= {"alm_utilization_percent": 4, "dsp_utilization_percent": 8, "m20k_utilization_percent": 3}
     simulated = {"latency_min_cycles": 719152, "latency_max_cycles": 719152}
     assert design(report) == used | available | simulated | {"fmax_mhz": 127.34}
     assert "alm" not in design(read_alone(LEGUP_RESULTS.replace("Successful", "Failed")))
