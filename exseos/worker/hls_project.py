@@ -7,6 +7,7 @@ what is converted, the path is relative, and the model stays out.
 from __future__ import annotations
 
 import contextlib
+import re
 import traceback
 import types
 import uuid
@@ -23,6 +24,10 @@ from exseos.worker.softmax import Softmax, softmax_settings
 PROJECT = "myproject"
 """Name of the project's top function, hls4ml's default."""
 FOLDER = "hls4ml"
+_LIBERO_FAMILIES = {"MPFS": "PolarFireSoC", "M2S": "SmartFusion2", "M2GL": "IGLOO2", "RT4G": "RTG4"}
+"""Microchip's families by how their parts begin; any other is PolarFire."""
+_LIBERO_OUTPUTS = re.compile(r"i < \d+(; i\+\+\) \{\s+(\w+)_struct\.data\[i\] = \2\[i\];)")
+"""The loop that hands the outputs over."""
 _DENSE = ("Dense", "EinsumDense")
 
 
@@ -62,7 +67,8 @@ def write_project(model: Any, settings: Settings, rows: Any, output: Path, stamp
         # The path that hls4ml writes into the project is the one it is given.
         with contextlib.chdir(output), _fixed_stamp(stamp):
             graph = _convert(model, settings, config)
-            graph.write()
+            with _libero_mended(graph) if settings.backend == "Libero" else contextlib.nullcontext():
+                graph.write()
             _make_relative(Path(FOLDER), Path.cwd())
     (output / f"{FOLDER}.tar.gz").unlink(missing_ok=True)
     return _summary(graph, settings, softmaxes)
@@ -80,9 +86,46 @@ def _convert(model: Any, settings: Settings, config: dict[str, Any]) -> Any:
         io_type=settings.io_type,
         clock_period=settings.clock_ns,
         part=settings.part,
+        **(_libero(settings.part) if settings.backend == "Libero" else {}),
     )
     graph.config.config.pop("KerasModel", None)
     return graph
+
+
+def _libero(part: str | None) -> dict[str, Any]:
+    """What hls4ml asks for Libero alone: the part's family, and where SmartHLS is, which it looks for on PATH unless it is told.
+
+    The path goes only into the makefile of its own C simulation; there is no SmartHLS where a model is converted.
+    """
+    family = next((family for start, family in _LIBERO_FAMILIES.items() if (part or "").upper().startswith(start)), "PolarFire")
+    return {"fpga_family": family, "smarthls_path": "SmartHLS"}
+
+
+@contextlib.contextmanager
+def _libero_mended(graph: Any) -> Iterator[None]:
+    """Get around three faults of hls4ml 1.3.0, by what they look like, so that a version without them is left alone.
+
+    Its wheel lacks the template of ``build_lib.sh``, which is the last that ``write_build_script`` writes and which only hls4ml's own
+    C simulation needs; the path of SmartHLS goes into the project's YAML as a Python object, which is another one in every version of
+    Python; and the top function copies as many outputs as there are inputs, beyond the end of the array.
+    """
+    from hls4ml.writer.libero_writer import LiberoWriter
+
+    write = LiberoWriter.write_build_script
+
+    def write_build_script(writer: Any, model: Any) -> None:
+        try:
+            write(writer, model)
+        except FileNotFoundError as error:
+            if Path(str(error.filename)).name != "build_lib.sh":
+                raise
+        model.config.config["SmartHLSPath"] = str(model.config.config["SmartHLSPath"])
+
+    with mock.patch.object(LiberoWriter, "write_build_script", write_build_script):
+        yield
+    top = Path(FOLDER) / "firmware" / f"{PROJECT}.cpp"
+    size = int(graph.get_output_variables()[0].size())
+    top.write_text(_LIBERO_OUTPUTS.sub(rf"i < {size}\1", top.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 def _configuration(model: Any, settings: Settings, rows: Any) -> tuple[dict[str, Any], list[Softmax]]:
@@ -111,7 +154,7 @@ def _configuration(model: Any, settings: Settings, rows: Any) -> tuple[dict[str,
 
 
 def _make_relative(project: Path, folder: Path) -> None:
-    """Replace the project's own absolute path, which Catapult's writer puts into its bridge, by ``.``."""
+    """Replace the project's own absolute path, which the writers of Catapult and Libero put into some files, by ``.``."""
     own = str(folder / project).encode()
     for path in project.rglob("*"):
         if path.is_file() and own in (content := path.read_bytes()):
