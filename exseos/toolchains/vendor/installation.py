@@ -9,21 +9,23 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from exseos.digest import sha256_file, sha256_json
-from exseos.errors import ExseosError, UsageError
-from exseos.process import run
+from exseos.errors import ExseosError, HostError, UsageError
 from exseos.toolchains.base import find, names
+from exseos.toolchains.process import run_tool
 from exseos.toolchains.vendor.base import VendorToolchain
 
-STAND_IN = b"EXSEOS-STAND-IN"
+MARKER = b"EXSEOS-STAND-IN"
 """What a program that only takes the place of a real one says in its first bytes (``tests/fake_tools``)."""
 _HEAD = 4096
-_ELF = b"\x7fELF"
+ELF = b"\x7fELF"
 _QUERY_SECONDS = 120.0
+_NO_ANSWER = "no answer"
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ class Installation:
     version: str
     fingerprint: str
     mounts: tuple[Path, ...]
+    doubt: str = ""
+    """Why the version is the one of the path and not the one that the program says, if so."""
 
     @property
     def stand_in(self) -> bool:
@@ -59,76 +63,81 @@ def vendor(name: str) -> VendorToolchain:
     return tool
 
 
-def installation(name: str, root: Path) -> Installation:
-    """The installation of ``name`` at ``root``; raises ``UsageError`` if there is none, saying what is missing."""
+def installation(name: str, root: Path, seconds: float = _QUERY_SECONDS) -> Installation:
+    """The installation of ``name`` at ``root``; raises ``UsageError`` if there is none, saying what is missing.
+
+    ``seconds`` is how long it may take to say its version.
+    """
     tool = vendor(name)
     root = Path(os.path.abspath(root.expanduser()))  # noqa: PTH100 (a path like …/latest stays as the user wrote it)
     if not root.is_dir():
         raise UsageError(f"there is no folder for {tool.title}", where=str(root), hint=f"Name its installation: --toolchain {name}=DIR.")
-    programs = list(_matches(tool.programs, root))
+    programs = list(matches(tool.programs, root))
     if not programs:
         raise UsageError(
             f"this is no installation of {tool.title}: it has none of {', '.join(tool.programs)}",
             where=str(root),
             hint=_nearby(tool, root) or f"Name the folder that holds {tool.programs[0]}.",
         )
-    heads = [_head(path) for path in programs]
-    stand_in = any(STAND_IN in head for head in heads)
-    if not stand_in and not any(head.startswith(_ELF) for head in heads):
+    heads = [head(path) for path in programs]
+    stand_in = any(MARKER in first for first in heads)
+    if not stand_in and not any(first.startswith(ELF) for first in heads):
         raise UsageError(
             f"no program of {tool.title} here is a machine program: these are wrappers of an installation elsewhere",
             where=str(root),
             hint=f"Name the installation itself; looked at: {', '.join(str(path.relative_to(root)) for path in programs)}.",
         )
-    version = ask_version(tool, root, programs[0])
-    files = {path.relative_to(root).as_posix(): sha256_file(path) for path in [*programs, *_matches(tool.version_files, root)]}
+    version, doubt = ask_version(tool, root, programs[0], seconds)
+    files = {path.relative_to(root).as_posix(): sha256_file(path) for path in [*programs, *matches(tool.version_files, root)]}
     kind = "stand-in" if stand_in else "sha256"
     fingerprint = f"{kind}:{sha256_json({'toolchain': name, 'version': version, 'files': files})}"
-    return Installation(tool, root, version, fingerprint, (root, *(path for path in tool.companions(root) if path.is_dir())))
+    mounts = (root, *(path for path in tool.companions(root) if path.is_dir()))
+    return Installation(tool, root, version, fingerprint, mounts, doubt)
 
 
-def ask_version(tool: VendorToolchain, root: Path, program: Path) -> str:
-    """The version that ``program`` says; where it cannot run on this system, the one in the path of ``root``. Raises ``UsageError``."""
-    said = ""
-    try:
-        environment = {**os.environ, **tool.environment(root, Path.home())}
-        environment["PATH"] = f"{environment.get('PATH', '')}:{os.environ.get('PATH', '')}"
-        ended = run([str(program), *tool.version_arguments], seconds=_QUERY_SECONDS, folder=Path("/"), environment=environment)
-        said = ended.stdout + ended.stderr
-    except (ExseosError, RuntimeError) as error:
-        said = str(error)
-    if match := re.search(tool.version_pattern, said):
-        return " ".join(group for group in match.groups() if group)
+def ask_version(tool: VendorToolchain, root: Path, program: Path, seconds: float = _QUERY_SECONDS) -> tuple[str, str]:
+    """The version that ``program`` says; if it says none, as on a system where it cannot run, the one in the path of ``root`` and why.
+
+    Raises ``UsageError`` if there is neither.
+    """
+    said = doubt = ""
+    # some products have programs that spell the question otherwise, such as vitis-run beside vitis_hls
+    for arguments in dict.fromkeys((tool.version_arguments, ("--version",))):
+        answer, failure = _asked(tool, root, [str(program), *arguments], seconds)
+        if match := re.search(tool.version_pattern, answer):
+            return " ".join(group for group in match.groups() if group), ""
+        said, doubt = said or answer, doubt or failure or "the program said none"
+        if failure.startswith(_NO_ANSWER):
+            break
     if match := re.search(r"(?:^|[^0-9])(20[0-9]{2}\.[0-9](?:\.[0-9])?|[0-9]{2}\.[0-9](?:\.[0-9])?)$", _last_number(root)):
-        return match[1]
+        return match[1], doubt
     last = "\n  ".join(said.strip().splitlines()[-5:]) or "nothing"
     raise UsageError(
-        f"{tool.title} does not say its version; it said\n  {last}",
+        f"{tool.title} does not say its version ({doubt}); it said\n  {last}",
         where=str(program),
         hint=f"Try `{program} {' '.join(tool.version_arguments)}` yourself.",
     )
 
 
-def candidates(tool: VendorToolchain, environment: Mapping[str, str]) -> list[Path]:
-    """Folders on this machine that look like installations: named by variables, around a program on PATH, in usual places."""
-    found: list[Path] = [Path(value) for name in tool.variables if (value := environment.get(name))]
-    for pattern in tool.programs:
-        parts = Path(pattern).parts
-        for folder in environment.get("PATH", "").split(os.pathsep) if "*" not in pattern else ():
-            program = Path(folder, parts[-1])
-            if folder and program.is_file():
-                found += [path.parents[len(parts) - 1] for path in (program, program.resolve()) if len(path.parents) >= len(parts)]
-    for place in tool.usual_places:
-        found += sorted(Path("/").glob(os.path.expanduser(place).lstrip("/")), reverse=True)  # noqa: PTH111 (a pattern, not a path)
-    roots: dict[Path, Path] = {}
-    for root in found:
-        if root.is_dir() and any(_matches(tool.programs, root)):
-            roots.setdefault(root.resolve(), root)
-    return list(roots.values())
+def _asked(tool: VendorToolchain, root: Path, command: list[str], seconds: float) -> tuple[str, str]:
+    """What ``command`` says, and why it failed if it did. Its home and working folder are temporary: such tools like to write there."""
+    with tempfile.TemporaryDirectory(prefix="exseos-version-", ignore_cleanup_errors=True) as folder:
+        home, log = Path(folder), Path(folder, "exseos.log")
+        own = tool.environment(root, home)
+        path = os.pathsep.join(filter(None, (own.pop("PATH", ""), os.environ.get("PATH", ""))))
+        failure = ""
+        try:
+            environment = {**own, "PATH": path, "HOME": folder}
+            run_tool(command, home, seconds, log, what="its program", environment=environment)
+        except HostError as error:
+            failure = f"{_NO_ANSWER} within {seconds:g} s" if "did not end" in error.what else error.what.partition(";")[0]
+        except ExseosError as error:
+            failure = error.what.partition(";")[0]
+        return log.read_text(encoding="utf-8", errors="replace")[:_HEAD], failure
 
 
-def _matches(patterns: tuple[str, ...], root: Path) -> Iterator[Path]:
-    """Files that match, in the order of the patterns, each once."""
+def matches(patterns: tuple[str, ...], root: Path) -> Iterator[Path]:
+    """Files below ``root`` that match, in the order of the patterns, each once."""
     seen = set()
     for pattern in patterns:
         for path in sorted(root.glob(pattern)):
@@ -137,7 +146,8 @@ def _matches(patterns: tuple[str, ...], root: Path) -> Iterator[Path]:
                 yield path
 
 
-def _head(path: Path) -> bytes:
+def head(path: Path) -> bytes:
+    """The first bytes of a program; raises ``UsageError`` if it cannot be read."""
     try:
         with path.open("rb") as stream:
             return stream.read(_HEAD)
@@ -155,7 +165,7 @@ def _nearby(tool: VendorToolchain, root: Path) -> str:
     """A hint at an installation a few folders below or above ``root``, if there is one."""
     around = [*root.glob("*"), *root.glob("*/*"), *list(root.parents)[:3]]
     for folder in sorted(around[:500]):
-        if folder.is_dir() and any(_matches(tool.programs, folder)):
+        if folder.is_dir() and any(matches(tool.programs, folder)):
             return f"Did you mean --toolchain {tool.name}={folder}?"
     return ""
 

@@ -1,0 +1,224 @@
+"""Installations of vendors' toolchains: found, asked for their version, fingerprinted."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+
+from exseos.errors import UsageError
+from exseos.toolchains.vendor import modules
+from exseos.toolchains.vendor.installation import installation, vendor
+from exseos.toolchains.vendor.modules import ModuleFile, mentioned_paths, module_files
+from exseos.toolchains.vendor.search import candidates, folders_of_modules, named_places
+
+BANNER = "Vivado v2023.2 (64-bit)"
+
+
+def stand_in(root: Path, program: str = "bin/vivado", says: str = f"print({BANNER!r})", extra: str = "") -> Path:
+    """A tiny installation whose program is a stand-in."""
+    path = root / program
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/usr/bin/env python3\n# EXSEOS-STAND-IN{extra}\nimport os, sys, time\n{says}\n")
+    path.chmod(0o755)
+    return root
+
+
+def script(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    path.chmod(0o755)
+    return path
+
+
+def real(root: Path) -> Path:
+    """An installation with a machine program, as the real ones have behind their wrappers."""
+    script(root / "bin/vivado", f"#!/bin/sh\necho '{BANNER}'\n")
+    program = root / "bin/unwrapped/lnx64.o/vivado"
+    program.parent.mkdir(parents=True)
+    shutil.copyfile("/bin/true", program)
+    program.chmod(0o755)
+    return root
+
+
+def test_a_stand_in_says_so(tmp_path: Path) -> None:
+    found = installation("vivado", stand_in(tmp_path))
+    assert (found.version, found.doubt, found.stand_in) == ("2023.2", "", True)
+    assert found.fingerprint.startswith("stand-in:")
+    assert "STAND-IN" in str(found)
+
+
+def test_a_machine_program_is_a_real_one(tmp_path: Path) -> None:
+    found = installation("vivado", real(tmp_path))
+    assert (found.version, found.stand_in) == ("2023.2", False)
+    assert found.fingerprint.startswith("sha256:")
+
+
+@pytest.mark.parametrize("make", [stand_in, real])
+def test_the_fingerprint_is_of_the_content_and_not_of_the_place(tmp_path: Path, make: type) -> None:
+    one, two = make(tmp_path / "one"), make(tmp_path / "else where/two")
+    first = installation("vivado", one).fingerprint
+    assert installation("vivado", two).fingerprint == first
+    with (two / "bin/vivado").open("a") as stream:
+        stream.write("#")
+    assert installation("vivado", two).fingerprint != first
+
+
+def test_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="there is no folder for Vivado") as caught:
+        installation("vivado", tmp_path / "none")
+    assert "--toolchain vivado=DIR" in str(caught.value)
+
+
+def test_no_program_names_the_folder_nearby(tmp_path: Path) -> None:
+    stand_in(tmp_path / "Vivado/2023.2")
+    with pytest.raises(UsageError, match="no installation of Vivado: it has none of bin/vivado") as caught:
+        installation("vivado", tmp_path)
+    assert f"Did you mean --toolchain vivado={tmp_path}/Vivado/2023.2?" in str(caught.value)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UsageError, match="Name the folder that holds bin/vivado"):
+        installation("vivado", tmp_path / "empty/")
+
+
+def test_wrappers_alone_are_refused(tmp_path: Path) -> None:
+    script(tmp_path / "bin/vivado", '#!/bin/sh\nexec /tools/Xilinx/Vivado/2023.2/bin/vivado "$@"\n')
+    with pytest.raises(UsageError, match="these are wrappers of an installation elsewhere") as caught:
+        installation("vivado", tmp_path)
+    assert "looked at: bin/vivado" in str(caught.value)
+
+
+def test_what_is_not_mounted_is_a_usage_error(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="'open' is inside the image"):
+        installation("open", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("says", "doubt"),
+    [("sys.exit(3)", "its program failed with exit code 3"), ("print('hello')", "the program said none"), ("os.abort()", "crashed")],
+)
+def test_the_version_of_the_path_where_the_program_says_none(tmp_path: Path, says: str, doubt: str) -> None:
+    root = stand_in(tmp_path / "Vivado/2022.1", says=says)
+    found = installation("vivado", root)
+    assert found.version == "2022.1"
+    assert doubt in found.doubt
+    with pytest.raises(UsageError, match="Vivado does not say its version"):
+        installation("vivado", stand_in(tmp_path / "tool", says=says))
+
+
+def test_a_program_that_hangs_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
+    says = f"pid = os.fork()\nopen({str(tmp_path / 'pid')!r}, 'a').write(f'{{os.getpid()}}\\n')\ntime.sleep(600)"
+    root = stand_in(tmp_path / "Vivado/2021.2", says=says)
+    begin = time.monotonic()
+    found = installation("vivado", root, seconds=2)
+    assert time.monotonic() - begin < 20
+    assert (found.version, found.doubt) == ("2021.2", "no answer within 2 s")
+    for pid in (tmp_path / "pid").read_text().split():
+        state = Path(f"/proc/{pid}/stat")
+        assert not state.exists() or state.read_text().rpartition(") ")[2][0] == "Z"
+
+
+def test_a_program_that_cannot_be_started(tmp_path: Path) -> None:
+    root = stand_in(tmp_path / "Vivado/2020.2")
+    (root / "bin/vivado").write_text("#!/nowhere/interpreter\n# EXSEOS-STAND-IN\n")
+    assert "is not here" in installation("vivado", root).doubt
+
+
+def test_the_other_way_to_ask_for_the_version(tmp_path: Path) -> None:
+    says = "print('****** vitis-run v2024.1 (64-bit)') if sys.argv[1:] == ['--version'] else sys.exit('Unknown option')"
+    found = installation("vitis", stand_in(tmp_path, "bin/vitis-run", says))
+    assert (found.version, found.doubt) == ("2024.1", "")
+
+
+def test_what_a_tool_writes_at_home_or_here_goes_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home, here = tmp_path / "home", tmp_path / "here"
+    home.mkdir()
+    here.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.chdir(here)
+    says = f"open(os.path.expanduser('~/journal'), 'w')\nopen('vivado.jou', 'w')\nprint({BANNER!r})"
+    assert installation("vivado", stand_in(tmp_path / "tool", says=says)).version == "2023.2"
+    assert [*home.iterdir(), *here.iterdir()] == []
+
+
+def roots(name: str, environment: dict[str, str]) -> list[tuple[Path, str]]:
+    tool = vendor(name)
+    return [(one.root, one.origin) for one in candidates(tool, environment, folders_of_modules([tool], environment))]
+
+
+def test_found_by_variable_path_usual_place_and_wrapper(tmp_path: Path) -> None:
+    one, two = stand_in(tmp_path / "one"), stand_in(tmp_path / "home/Xilinx/Vivado/2023.1")
+    three, four = stand_in(tmp_path / "three"), stand_in(tmp_path / "four")
+    script(tmp_path / "wrappers/bin/vivado", f'#!/bin/sh\nexec "{four}/bin/vivado" "$@"\n')
+    (tmp_path / "links").mkdir()
+    (tmp_path / "links/vivado").symlink_to(three / "bin/vivado")
+    environment = {
+        "XILINX_VIVADO": f"{one}/bin",  # a folder inside
+        "HOME": str(tmp_path / "home"),
+        "PATH": f"{tmp_path}/wrappers/bin:{tmp_path}/links::{tmp_path}/none",
+    }
+    assert roots("vivado", environment) == [
+        (one, "XILINX_VIVADO"),
+        (two, "a usual place"),
+        (tmp_path / "wrappers", "PATH"),
+        (four, f"the wrapper {tmp_path}/wrappers/bin/vivado"),
+        (three, "PATH"),
+    ]
+
+
+def test_each_once_and_nothing_where_nothing_is(tmp_path: Path) -> None:
+    root = stand_in(tmp_path / "one")
+    (tmp_path / "latest").symlink_to(root)
+    assert roots("vivado", {"XILINX_VIVADO": f"{tmp_path}/latest", "PATH": f"{root}/bin"}) == [(tmp_path / "latest", "XILINX_VIVADO")]
+    assert roots("vivado", {"XILINX_VIVADO": f"{tmp_path}/none", "PATH": ""}) == []
+    assert [place.origin for place in named_places(vendor("vivado"), {"XILINX_VIVADO": "/none"})][:1] == ["XILINX_VIVADO"]
+
+
+TCL = """#%Module1.0
+# /not/this/one
+set     base    "BASE/Vivado"
+set version [file tail [module-info name]]
+set root $base/${version}
+if { ![ file isdirectory $root ] } { break }
+prepend-path PATH $root/bin:/usr/local/bin
+system "touch BASE/executed"
+exec touch BASE/executed
+"""
+LUA = """-- /not/this/one
+local base = "BASE"
+local root = pathJoin(base, "Vivado", myModuleVersion())
+prepend_path{"PATH", root .. "/bin", delim=":"}
+os.execute("touch BASE/executed")
+"""
+
+
+@pytest.mark.parametrize(("suffix", "text"), [("", TCL), (".lua", LUA)])
+def test_a_module_file_is_read_and_not_run(tmp_path: Path, suffix: str, text: str) -> None:
+    root = stand_in(tmp_path / "Vivado/2023.2")
+    file = tmp_path / f"modules/eda/vivado/2023.2{suffix}"
+    file.parent.mkdir(parents=True)
+    file.write_text(text.replace("BASE", str(tmp_path)))
+    assert roots("vivado", {"MODULEPATH": f"/none:{tmp_path}/modules"}) == [(root, "the module eda/vivado/2023.2")]
+    assert not (tmp_path / "executed").exists()
+    assert Path("/not/this/one") not in mentioned_paths(ModuleFile("eda/vivado/2023.2", file))
+
+
+def test_the_loaded_modules_come_first_then_those_that_speak_of_a_tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("aaa/1", "vivado/2023.2", "zzz/9", "zzz/8.lua", ".hidden/1", "zzz/.version"):
+        script(tmp_path / name, "")
+    environment = {"MODULEPATH": str(tmp_path), "LOADEDMODULES": "zzz/8:none/1", "_LMFILES_": f"{tmp_path}/zzz/9"}
+    names = [one.name for one in module_files(environment, ["vivado"])]
+    assert names == ["zzz/9", "zzz/8", "vivado/2023.2", "aaa/1"]
+    monkeypatch.setattr(modules, "MOST_FILES", 2)
+    assert len(module_files(environment)) == 2
+
+
+def test_a_module_file_that_is_odd(tmp_path: Path) -> None:
+    file = tmp_path / "odd"
+    file.write_bytes(b"\xff\xfe set x /tools/a\n" + b"set y {\n$x $undefined/bin /tools/b\n" + b"/deep" * 50_000)
+    assert Path("/tools/b") in mentioned_paths(ModuleFile("odd", file))
+    assert mentioned_paths(ModuleFile("gone", tmp_path / "gone")) == []
+    os.mkfifo(tmp_path / "pipe")
+    assert module_files({"MODULEPATH": str(tmp_path)}) == [ModuleFile("odd", file)]
