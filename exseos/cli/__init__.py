@@ -60,6 +60,7 @@ def _group() -> click.Group:
             "lock": ("lock", "Pin everything a spec needs, in exact versions and SHA-256."),
             "capsule": ("capsule", "Build, verify, replay, inspect and unpack capsules."),
             "image": ("image", "Build and save the container image of an experiment."),
+            "doctor": ("doctor", "Tell what this machine can do, and what would stop a build."),
             "metrics": ("metrics", "Read the numbers of tool reports: HLS, synthesis, place and route."),
             "schema": ("schema", "Print the JSON Schema of a spec, for editors."),
         },
