@@ -7,7 +7,7 @@ import re
 from exseos.readers.base import Reader, Report, ReportError
 from exseos.readers.cells import Gathered, number
 from exseos.readers.tables import complete_lines
-from exseos.readers.vivado_text import facts, headed, is_vivado, level_of, version_of
+from exseos.readers.vivado_text import facts, headed, is_vivado, level_told, version_of
 
 _ROWS = {
     "Total On-Chip Power": "power_w",
@@ -31,7 +31,7 @@ class Power(Reader):
             raise ReportError("this is no power report of Vivado", where=file_name)
         lines = complete_lines(text)
         found = facts(lines)
-        gathered = Gathered(level_of(found.get("Design State", "")) or "synthesized")
+        gathered = Gathered(level_told(found) or "synthesized")
         for heading, table in headed(lines):
             if heading == "Summary" and not table.titles:
                 for row in table.rows:

@@ -31,6 +31,12 @@ def level_of(state: str) -> Level | None:
     return "synthesized" if "synth" in state or "optimized" in state or "elaborated" in state else None
 
 
+def level_told(found: dict[str, str]) -> Level | None:
+    """The level of the design state; without one, that of the file name in the command."""
+    file = re.search(r"-file (\S+)", found.get("Command", ""))
+    return level_of(found.get("Design State", "")) or level_of(file[1] if file else "")
+
+
 def is_vivado(head: str, command: str) -> bool:
     """Whether the top block names Vivado and the ``command`` that wrote the report."""
     return "| Tool Version" in head and re.search(rf"^\| Command +: {command}\b", head, re.MULTILINE) is not None

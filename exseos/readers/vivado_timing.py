@@ -8,7 +8,7 @@ from exseos.metrics import Level
 from exseos.readers.base import Reader, Report, ReportError
 from exseos.readers.cells import Gathered, number
 from exseos.readers.tables import complete_lines
-from exseos.readers.vivado_text import facts, is_vivado, level_of, version_of
+from exseos.readers.vivado_text import facts, is_vivado, level_of, level_told, version_of
 
 _HEADING = re.compile(r"\| ([A-Z].*)")
 _COLUMNS = {
@@ -70,8 +70,7 @@ def _level(found: dict[str, str], text: str) -> Level:
     nets = set(re.findall(r"\(fo=[0-9]+, (routed|estimated|unplaced)\)", text))
     if nets:
         return "routed" if nets & {"routed", "estimated"} else "synthesized"
-    file = re.search(r"-file (\S+)", found.get("Command", ""))
-    return level_of(file[1] if file else "") or "synthesized"
+    return level_told(found) or "synthesized"
 
 
 def _row(header: str, under: list[str], gathered: Gathered) -> None:

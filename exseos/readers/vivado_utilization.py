@@ -11,7 +11,7 @@ import re
 from exseos.readers.base import Reader, Report, ReportError
 from exseos.readers.cells import Gathered, number
 from exseos.readers.tables import Table, complete_lines, key
-from exseos.readers.vivado_text import facts, headed, is_vivado, level_of, version_of
+from exseos.readers.vivado_text import facts, headed, is_vivado, level_told, version_of
 
 _SITES = {
     "sliceluts": "lut",
@@ -67,7 +67,7 @@ class Utilization(Reader):
             raise ReportError("this is no utilization report of Vivado", where=file_name)
         lines = complete_lines(text)
         found = facts(lines)
-        gathered = Gathered(level_of(found.get("Design State", "")) or "synthesized")
+        gathered = Gathered(level_told(found) or "synthesized")
         tables = list(headed(lines))
         slices = any("sliceluts" in map(key, row[:1]) for _, table in tables for row in table.rows)
         for heading, table in tables:

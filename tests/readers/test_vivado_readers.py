@@ -95,6 +95,12 @@ def test_the_level_is_the_design_state(state: str, level: str) -> None:
     assert levels(read(vivado.UTILIZATION.replace("Design State : Synthesized", f"Design State : {state}"))) == {level}
 
 
+def test_without_a_design_state_the_file_name_in_the_command_tells() -> None:
+    text = "\n".join(line for line in vivado.UTILIZATION.split("\n") if "Design State" not in line)
+    assert levels(read(text.replace("blend_utilization_synth.rpt", "blend_utilization_placed.rpt"))) == {"routed"}
+    assert levels(read(text)) == {"synthesized"}
+
+
 def test_utilization_by_hierarchy() -> None:
     report = read(vivado.HIERARCHY)
     assert levels(report) == {"routed"}
