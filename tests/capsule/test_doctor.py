@@ -501,6 +501,7 @@ def test_no_lock_and_a_lock_that_is_damaged(tmp_path: Path, experiment: Path) ->
     found = examine(experiment, {"vitis": root}, environment(tmp_path))
     assert found.stops == ()
     assert about(found, "lock")[0].state == "note"
+    assert about(found, "lock")[0].next_step == f"Make it with `exseos lock {experiment} --toolchain vitis={root}`."
     experiment.with_suffix(".lock").mkdir()
     found = examine(experiment, {"vitis": root}, environment(tmp_path))
     assert [one.name for one in found.stops] == ["lock"]
@@ -548,7 +549,7 @@ def test_a_toolchain_that_the_spec_does_not_need(tmp_path: Path, experiment: Pat
 def test_licences_of_the_toolchains_that_a_spec_needs(tmp_path: Path, experiment: Path) -> None:
     variables = environment(tmp_path, XILINXD_LICENSE_FILE="2100@secret-host", MGLS_LICENSE_FILE="1717@secret-host")
     found = [one for one in examine(experiment, environment=variables).findings if one.section == "spec" and one.name == "licences"]
-    assert [one.next_step for one in found] == ["Allow it, where you trust the experiment: --allow-network-for vitis."]
+    assert [one.next_step for one in found] == ["Allow it, where you trust the experiment: `--allow-network-for vitis`."]
 
 
 def test_data_that_changed(tmp_path: Path, experiment: Path) -> None:

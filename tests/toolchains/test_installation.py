@@ -11,7 +11,7 @@ import pytest
 
 from exseos.errors import UsageError
 from exseos.toolchains.vendor import modules
-from exseos.toolchains.vendor.installation import installation, vendor
+from exseos.toolchains.vendor.installation import installation, vendor, vendor_toolchains
 from exseos.toolchains.vendor.modules import ModuleFile, mentioned_paths, module_files
 from exseos.toolchains.vendor.search import candidates, folders_of_modules, named_places
 
@@ -115,9 +115,17 @@ def test_a_program_that_hangs_is_ended_with_all_that_it_started(tmp_path: Path) 
     found = installation("vivado", root, seconds=2)
     assert time.monotonic() - begin < 20
     assert (found.version, found.doubt) == ("2021.2", "no answer within 2 s")
-    for pid in (tmp_path / "pid").read_text().split():
-        state = Path(f"/proc/{pid}/stat")
-        assert not state.exists() or state.read_text().rpartition(") ")[2][0] == "Z"
+    end = time.monotonic() + 10
+    while any(map(alive, (tmp_path / "pid").read_text().split())) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not any(map(alive, (tmp_path / "pid").read_text().split()))
+
+
+def alive(pid: str) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] != "Z"
+    except OSError:
+        return False
 
 
 def test_a_program_that_cannot_be_started(tmp_path: Path) -> None:
@@ -168,6 +176,17 @@ def test_found_by_variable_path_usual_place_and_wrapper(tmp_path: Path) -> None:
     ]
 
 
+def test_a_compiler_on_the_path_is_no_toolchain(tmp_path: Path) -> None:
+    for program in ("g++", "clang++", "python3"):
+        script(tmp_path / "bin" / program, "#!/bin/sh\n")
+    assert [tool.name for tool in vendor_toolchains() if roots(tool.name, {"PATH": f"{tmp_path}/bin"})] == []
+
+
+def test_a_program_deep_inside_on_the_path(tmp_path: Path) -> None:
+    root = real(tmp_path)
+    assert roots("vivado", {"PATH": f"{root}/bin/unwrapped/lnx64.o"}) == [(root, "PATH")]
+
+
 def test_each_once_and_nothing_where_nothing_is(tmp_path: Path) -> None:
     root = stand_in(tmp_path / "one")
     (tmp_path / "latest").symlink_to(root)
@@ -203,6 +222,12 @@ def test_a_module_file_is_read_and_not_run(tmp_path: Path, suffix: str, text: st
     assert roots("vivado", {"MODULEPATH": f"/none:{tmp_path}/modules"}) == [(root, "the module eda/vivado/2023.2")]
     assert not (tmp_path / "executed").exists()
     assert Path("/not/this/one") not in mentioned_paths(ModuleFile("eda/vivado/2023.2", file))
+
+
+def test_a_folder_far_above_what_a_module_speaks_of_is_not_meant(tmp_path: Path) -> None:
+    stand_in(tmp_path)
+    script(tmp_path / "modules/other", f"prepend-path PATH {tmp_path}/deep/down/Other/1.0/bin\n")
+    assert roots("vivado", {"MODULEPATH": f"{tmp_path}/modules"}) == []
 
 
 def test_the_loaded_modules_come_first_then_those_that_speak_of_a_tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,14 +42,16 @@ def _licence(variable: str, value: str, readers: list[str], section: Section, na
     text += " and ".join(
         filter(None, (_count(len(paths), "file or folder", "files or folders"), _count(len(servers), "server", "servers")))
     )
-    allow = f"--allow-network-for {readers[0] if len(readers) == 1 else 'NAME'}"
+    allow = " ".join(f"--allow-network-for {reader}" for reader in (readers if section == "spec" else ["NAME"]))
     if absent or relative or unreadable:
         why = "does not exist" if absent else "is not an absolute path" if relative else "cannot be read"
         which = "which" if len(paths) == 1 else "one of which"
         return Finding(section, name, "note", f"{text}, {which} {why}", f"Correct {variable}: a tool that needs it will find no licence.")
     if servers or any(_asks_server(path) for path in paths):
         text += "" if servers else " that names a server"
-        return Finding(section, name, "note", f"{text}: the tool needs the network", f"Allow it, where you trust the experiment: {allow}.")
+        return Finding(
+            section, name, "note", f"{text}: the tool needs the network", f"Allow it, where you trust the experiment: `{allow}`."
+        )
     return Finding(section, name, "ok", text)
 
 

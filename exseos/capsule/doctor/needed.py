@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
@@ -44,7 +45,7 @@ def needed(
         hint = f"It is here: add `{flag(fitting[0])}`."
     elif here:
         text += f"; here: {'; '.join(wrong(there) for there in here)}"
-        hint = f"Mount the one wanted, or lock the spec to this one: `exseos lock {path} {flag(here[0])}`."
+        hint = f"Mount the one wanted, or lock the spec to this one: `exseos lock {shlex.quote(str(path))} {flag(here[0])}`."
     else:
         hint = f"Give its installation with --toolchain {tool.name}=DIR."
     yield Finding("spec", tool.name, "problem", text, hint)
@@ -55,7 +56,7 @@ def _given(tool: VendorToolchain, there: Installation | None, wrong: Callable[[I
         text = f"the folder that --toolchain gives is no {tool.title} that can be used"
         return Finding("spec", tool.name, "problem", text, "See what is said of it among the toolchains.")
     if difference := wrong(there):
-        hint = f"Mount that one, or lock the spec to this one: `exseos lock {path} {flag(there)}`."
+        hint = f"Mount that one, or lock the spec to this one: `exseos lock {shlex.quote(str(path))} {flag(there)}`."
         return Finding("spec", tool.name, "problem", difference, hint)
     text = f"{there} is given" + (", and is the one locked" if locked else "; the lock will pin it")
     return Finding("spec", tool.name, "note" if there.stand_in else "ok", text)

@@ -32,6 +32,11 @@ def in_store(sha256: str, size: int) -> bool:
     return path.is_file() and (not size or path.stat().st_size == size)
 
 
+def megabytes(size: int) -> str:
+    """A size for people."""
+    return f"{size / 1e6:,.1f} MB" if size >= 100_000 else f"{size:,} bytes"
+
+
 @dataclass(frozen=True)
 class Space:
     """What a build takes; ``folder`` is the spec's."""

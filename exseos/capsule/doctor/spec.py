@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection, Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -9,8 +10,8 @@ from pathlib import Path
 from exseos.capsule.doctor.findings import SECONDS, Check, Finding, failed, gather, together
 from exseos.capsule.doctor.licences import licences
 from exseos.capsule.doctor.needed import needed, unused
-from exseos.capsule.doctor.space import Space, image_files, in_store
-from exseos.capsule.doctor.toolchains import Toolchains
+from exseos.capsule.doctor.space import Space, image_files, in_store, megabytes
+from exseos.capsule.doctor.toolchains import Toolchains, flag
 from exseos.digest import sha256_file
 from exseos.errors import ExseosError
 from exseos.lock import Lock, read_lock
@@ -43,7 +44,7 @@ def examine_spec(
     vendors = list(vendor_toolchains(experiment).values())
     checks = [
         Check("spec", "spec", lambda: _spec(spec, experiment), "problem"),
-        Check("spec", "lock", lambda: _lock(path, experiment, lock), "problem"),
+        Check("spec", "lock", lambda: _lock(path, experiment, lock, tools), "problem"),
         *(Check("spec", f"data {name}", partial(_data, name, source, path.parent, pinned)) for name, source in experiment.data.items()),
         *(Check("spec", tool.name, partial(needed, tool, experiment, given, tools, pinned, path), "problem") for tool in vendors),
         Check("spec", "licences", lambda: licences(vendors, environment, "spec")),
@@ -67,8 +68,9 @@ def _spec(spec: Spec, experiment: Experiment) -> Iterator[Finding]:
     yield Finding("spec", "spec", "ok", f"{experiment.name} is right; stages: {', '.join(stages)}")
 
 
-def _lock(path: Path, experiment: Experiment, lock: Lock | ExseosError | None) -> Iterator[Finding]:
-    again = f"`exseos lock {path}`"
+def _lock(path: Path, experiment: Experiment, lock: Lock | ExseosError | None, tools: Toolchains) -> Iterator[Finding]:
+    flags = [flag(tools.given[name]) if name in tools.given else f"--toolchain {name}=DIR" for name in vendor_toolchains(experiment)]
+    again = f"`{' '.join(['exseos lock', shlex.quote(str(path)), *flags])}`"
     if lock is None:
         yield Finding("spec", "lock", "note", "there is none beside the spec: a build makes it, from the network", f"Make it with {again}.")
     elif isinstance(lock, ExseosError):
@@ -91,15 +93,15 @@ def _data(name: str, source: Source, folder: Path, lock: Lock | None) -> Iterato
         if pin is None:
             yield Finding("spec", title, "ok", "is fetched from the network when the lock is made")
         elif in_store(pin.sha256, pin.size):
-            yield Finding("spec", title, "ok", f"{pin.filename}, {pin.size / 1e6:,.1f} MB, is in the store")
+            yield Finding("spec", title, "ok", f"{pin.filename}, {megabytes(pin.size)}, is in the store")
         else:
-            yield Finding("spec", title, "ok", f"{pin.filename}, {pin.size / 1e6:,.1f} MB, is to be downloaded")
+            yield Finding("spec", title, "ok", f"{pin.filename}, {megabytes(pin.size)}, is to be downloaded")
         return
     path = folder / Path(source.path).expanduser()
     size, expected = path.stat().st_size, pin.sha256 if pin else source.sha256
-    text = f"{path}, {size / 1e6:,.1f} MB"
+    text = f"{path}, {megabytes(size)}"
     if pin is not None and size != pin.size:
-        yield Finding("spec", title, "problem", f"{text}, is not what the lock pins: that has {pin.size / 1e6:,.1f} MB", again)
+        yield Finding("spec", title, "problem", f"{text}, is not what the lock pins: that has {megabytes(pin.size)}", again)
     elif expected is None:
         yield Finding("spec", title, "ok", f"{text}, is here; the lock will pin it")
     elif size > _HASHED:

@@ -14,7 +14,9 @@ from exseos.toolchains.vendor.modules import mentioned_paths, module_files, path
 
 _ABOVE = 4
 """How far above a program the root of its installation is at most."""
+_COMMON = {"clang", "clang++", "g++", "gcc", "python3"}
 _NEVER = {Path("/"), Path("/usr")}
+"""Folders that no installation is mounted from."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ def candidates(tool: VendorToolchain, environment: Mapping[str, str], spoken_of:
     """Folders that look like installations of ``tool``, each once; ``spoken_of`` are those that modules name."""
     roots: dict[Path, Candidate] = {}
     for place in _places(tool, environment, spoken_of):
-        if is_folder(place.root) and any(matches(tool.programs, place.root)):
+        if is_folder(place.root) and any(matches(_telling(tool), place.root)):
             roots.setdefault(place.root.resolve(), place)
     return list(roots.values())
 
@@ -74,20 +76,29 @@ def _places(tool: VendorToolchain, environment: Mapping[str, str], spoken_of: It
     for place in named_places(tool, environment):
         yield place
         if place.origin in tool.variables:  # some vendors' variables name a folder inside of what is installed
-            yield from _around(list(place.root.parents)[:2], place.origin, above=0)
-    programs = {Path(pattern).name for pattern in tool.programs if "*" not in pattern}
+            yield from (Candidate(folder, place.origin) for folder in list(place.root.parents)[:2] if folder not in _NEVER)
+    programs = {Path(pattern).name for pattern in _telling(tool) if "*" not in pattern}
     for folder in filter(None, environment.get("PATH", "").split(os.pathsep)):
         for program in (Path(folder, name) for name in sorted(programs)):
             if is_program(program):
-                yield from _around([program, program.resolve()], "PATH")
+                for path in (program, program.resolve()):
+                    yield from (Candidate(folder, "PATH") for folder in list(path.parents)[:_ABOVE] if folder not in _NEVER)
                 yield from _around(paths_of(_script(program)), f"the wrapper {program}")
     yield from spoken_of
 
 
-def _around(paths: Iterable[Path], origin: str, above: int = _ABOVE) -> Iterator[Candidate]:
-    """Each path and the folders above it."""
+def _telling(tool: VendorToolchain) -> tuple[str, ...]:
+    """The programs that only this toolchain has: compilers and interpreters that come along are found in many places."""
+    return tuple(pattern for pattern in tool.programs if Path(pattern).name.rstrip("*") not in _COMMON)
+
+
+def _around(paths: Iterable[Path], origin: str) -> Iterator[Candidate]:
+    """Each path, the folder it is in, and those two above a ``bin`` on the way to it."""
     for path in paths:
-        yield from (Candidate(folder, origin) for folder in [path, *path.parents][: above + 1] if folder not in _NEVER)
+        folders = [path, path.parent]
+        for number, part in enumerate(path.parts):
+            folders += [Path(*path.parts[:number]), Path(*path.parts[: number - 1])] if part == "bin" and number > 1 else []
+        yield from (Candidate(folder, origin) for folder in dict.fromkeys(folders) if folder not in _NEVER)
 
 
 def _script(program: Path) -> str:
