@@ -86,9 +86,10 @@ def store() -> Iterator[Finding]:
     elsewhere = "Set EXSEOS_STORE to a folder on a larger local disk."
     need = OUTPUTS if has_image(root) else IMAGE + OUTPUTS
     if not there.is_dir():
-        yield Finding("machine", "store", "problem", f"{root}: {there} is a file, so the store cannot be made", "Move it, or set EXSEOS_STORE.")
+        yield Finding("machine", "store", "problem", f"{root}: {there} is a file", "Move it, or set EXSEOS_STORE.")
     elif not os.access(there, os.W_OK | os.X_OK):
-        yield Finding("machine", "store", "problem", f"{root}: {there} cannot be written", "Set EXSEOS_STORE to a folder that you may write to.")
+        hint = "Set EXSEOS_STORE to a folder that you may write to."
+        yield Finding("machine", "store", "problem", f"{root}: {there} cannot be written", hint)
     elif room < need:
         yield Finding("machine", "store", "problem", f"{text}; a build needs about {need / GB:.0f} GB", elsewhere)
     elif status.f_files > 0 and status.f_favail < _INODES:
