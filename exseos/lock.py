@@ -77,6 +77,10 @@ class DataPin(_Part):
     archive: WheelPin | None = None
 
 
+STAND_IN = "(STAND-IN, not the real tool)"
+"""Behind the name of a toolchain that only takes the place of the real one."""
+
+
 class ToolchainPin(_Part):
     """A toolchain by version and fingerprint; licence variables by name, never by value."""
 

@@ -18,6 +18,8 @@ class StageSummary(Part):
     trial: str
     stage: str
     exact: bool
+    needs: str | None
+    """The toolchain that a recorded stage ran with."""
     files: int
     outputs_digest: str
 
@@ -45,6 +47,8 @@ class Inspection(Part):
     metrics: dict[str, float | int]
     """The chosen trial's metrics, each at the level nearest to the hardware."""
     metrics_by_level: dict[str, dict[Level, float | int]]
+    designs: dict[str, dict[Level, dict[str, float | int]]]
+    """Stage → level → metrics: of several designs, each with its own."""
     claims: tuple[ClaimRecord, ...]
     stages: tuple[StageSummary, ...]
 
@@ -92,9 +96,17 @@ def _inspection(reader: ArchiveReader, index: Index, seal: str) -> Inspection:
         chosen=index.chosen,
         metrics={name: next(iter(levels.values())) for name, levels in by_level.items()},
         metrics_by_level=by_level,
+        designs=_by_stage(index),
         claims=index.claims,
         stages=tuple(
-            StageSummary(trial=s.trial, stage=s.stage, exact=s.exact, files=len(s.outputs), outputs_digest=s.outputs_digest)
+            StageSummary(trial=s.trial, stage=s.stage, exact=s.exact, needs=s.needs, files=len(s.outputs), outputs_digest=s.outputs_digest)
             for s in index.stages
         ),
     )
+
+
+def _by_stage(index: Index) -> dict[str, dict[Level, dict[str, float | int]]]:
+    found: dict[str, dict[Level, dict[str, float | int]]] = {}
+    for metric in index.design_metrics(index.chosen):
+        found.setdefault(metric.stage, {}).setdefault(metric.level, {})[metric.name] = metric.value
+    return found

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from exseos.capsule.index import IMAGE, MANIFEST, SEAL, ClaimRecord, Index
+from exseos.capsule.index import IMAGE, MANIFEST, SEAL, ClaimRecord, Index, StageRecord
+from exseos.lock import STAND_IN
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|#&])")
 
@@ -22,7 +23,7 @@ again: what its authors wrote, the exact versions of all software and data, the 
 | image id | `{image_id}` |
 | made with | ExSeOS-HLS {version} |
 | licence | {licence} |
-{parent}
+{parent}{warning}
 ## Claims
 
 {claims}
@@ -73,8 +74,7 @@ def render(index: Index) -> str:
     """The README as Markdown."""
     metrics = [
         (_escaped(m.name), _number(m.value), _escaped(m.unit), m.level, _escaped(f"{m.tool} {m.version}"), _escaped(m.stage))
-        for m in index.metrics
-        if m.trial == index.chosen and m.scope == "design"
+        for m in index.design_metrics(index.chosen)
     ]
     claims = [
         (
@@ -88,10 +88,7 @@ def render(index: Index) -> str:
         )
         for c in index.claims
     ]
-    stages = [
-        (_escaped(s.trial), _escaped(s.stage), "exact" if s.exact else "recorded", str(len(s.outputs)), f"`{s.outputs_digest[:16]}…`")
-        for s in index.stages
-    ]
+    stages = [(_escaped(s.trial), _escaped(s.stage), _kind(s), str(len(s.outputs)), f"`{s.outputs_digest[:16]}…`") for s in index.stages]
     return _TEMPLATE.format(
         title=_escaped(index.title),
         name=index.name,
@@ -101,6 +98,7 @@ def render(index: Index) -> str:
         licence=_escaped(index.licence),
         parent=f"| made from | the experiment `{index.parent}` |\n" if index.parent else "",
         claims=_table(("claim", "metric", "level", "claimed", "tolerance", "recorded", "holds"), claims) or "None.",
+        warning=_warning(index),
         chosen=_escaped(index.chosen),
         metrics=_table(("metric", "value", "unit", "level", "tool", "stage"), metrics) or "None.",
         stages=_table(("trial", "stage", "kind", "files", "digest of its outputs"), stages),
@@ -108,6 +106,19 @@ def render(index: Index) -> str:
         seal=SEAL,
         image=IMAGE,
     )
+
+
+def _kind(stage: StageRecord) -> str:
+    return "exact" if stage.exact else f"recorded, by {_escaped(stage.needs or 'a tool')}"
+
+
+def _warning(index: Index) -> str:
+    """A word on stand-ins, so that nobody takes their numbers for those of hardware."""
+    stages = [stage.stage for stage in index.stages if stage.trial == index.chosen and STAND_IN in (stage.needs or "")]
+    if not stages:
+        return ""
+    listed = ", ".join(map(_escaped, stages))
+    return f"\n**Not real: {listed} ran with a stand-in for the vendor's tool. Its numbers are about no hardware.**\n"
 
 
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
@@ -13,8 +15,13 @@ from rich.table import Table
 from exseos.capsule.claims import describe
 from exseos.capsule.inspect import Inspection
 from exseos.capsule.verdict import Verdict, VerdictEntry
+from exseos.lock import STAND_IN
 from exseos.metrics import Level
 
+HARDWARE = ("estimated", "cosimulated", "synthesized", "routed")
+"""Levels of a design's size and speed."""
+DETAILS = ("_available", "_endpoints", "_utilization_percent")
+"""Endings of metrics that tables leave to ``--json``."""
 _STYLES = {"identical": "green", "within tolerance": "yellow", "different": "bold red", "not checkable here": "magenta"}
 _OVERALL = {
     "reproduced": ("green", "reproduced: every claim was replayed and holds"),
@@ -41,12 +48,10 @@ def show_inspection(inspection: Inspection, path: Path) -> None:
     console.print(f"  experiment id  {inspection.id}\n  seal           {inspection.seal}\n  image          {inspection.image_id}")
     if inspection.left_out:
         console.print(f"  not inside     {_plain(', '.join(inspection.left_out))}", soft_wrap=True)
-    measured = {level for values in inspection.metrics_by_level.values() for level in values}
-    levels = [level for level in get_args(Level) if level in measured]
-    table = Table("metric", *[*levels], title="Metrics by level", title_justify="left")
-    for name, values in inspection.metrics_by_level.items():
-        table.add_row(_plain(name), *[_number(values.get(level)) for level in levels])
-    console.print(table)
+    for stage in inspection.stages:
+        if stage.needs and STAND_IN in stage.needs:
+            console.print(f"  [bold red]not real       {_plain(stage.stage)} ran with {_plain(stage.needs)}[/]", soft_wrap=True)
+    _show_metrics(console, inspection)
     if inspection.claims:
         claims = Table("claim", "claimed", "recorded", "", title="Claims", title_justify="left")
         for claim in inspection.claims:
@@ -59,13 +64,48 @@ def show_inspection(inspection: Inspection, path: Path) -> None:
         console.print(claims)
 
 
+_Column = tuple[str, Level, dict[str, float | int]]
+"""Stage, level, and the metrics there by name."""
+
+
+def _show_metrics(console: Console, inspection: Inspection) -> None:
+    """A row for each metric, a column for each level. Several designs stand side by side in a table of their own."""
+    columns: list[_Column] = [(stage, level, values) for stage, levels in inspection.designs.items() for level, values in levels.items()]
+    columns.sort(key=lambda column: get_args(Level).index(column[1]))
+    taken = Counter((name, level) for _, level, values in columns for name in values)
+    if all(count == 1 for count in taken.values()):
+        merged: dict[Level, dict[str, float | int]] = {}
+        for _, level, values in columns:
+            merged.setdefault(level, {}).update(values)
+        _metrics_table(console, "Metrics by level", [("", level, values) for level, values in merged.items()])
+    else:
+        _metrics_table(console, "Metrics by level", [column for column in columns if column[1] not in HARDWARE])
+        _metrics_table(console, "Designs side by side", [column for column in columns if column[1] in HARDWARE])
+    left_out = {name for _, _, values in columns for name in values if name.endswith(DETAILS)}
+    if left_out:
+        console.print(f"  {len(left_out)} more metrics (what the device has, shares of it, endpoints) in --json")
+
+
+def _metrics_table(console: Console, title: str, columns: Sequence[_Column]) -> None:
+    table = Table(title=title, title_justify="left")
+    table.add_column("metric", no_wrap=True)
+    for stage, level, _ in columns:
+        design = stage.partition("-")[2] or stage
+        table.add_column(f"{level}\n{_plain(design)}" if stage else level, justify="right", overflow="fold")
+    for name in sorted({name for _, _, values in columns for name in values if not name.endswith(DETAILS)}):
+        table.add_row(_plain(name), *[_number(values.get(name)) for _, _, values in columns])
+    console.print(table)
+
+
 def show_verdict(verdict: Verdict) -> None:
     """The table of a replay and the verdict under it."""
     console = _console()
     table = Table("", "name", "claimed", "recorded", "replayed", "verdict", "")
     kind = ""
-    for entry in verdict.entries:
+    shown = [entry for entry in verdict.entries if not _is_detail(entry)]
+    for entry in shown:
         if entry.kind != kind and kind:
+            _add_details(table, verdict.entries if kind == "metric" else ())
             table.add_section()
         table.add_row(
             entry.kind if entry.kind != kind else "",
@@ -77,6 +117,8 @@ def show_verdict(verdict: Verdict) -> None:
             _plain(_detail(entry)),
         )
         kind = entry.kind
+    if kind == "metric":
+        _add_details(table, verdict.entries)
     console.print(table)
     for note in verdict.notes:
         console.print(f"note: {_plain(note)}", soft_wrap=True)
@@ -86,6 +128,17 @@ def show_verdict(verdict: Verdict) -> None:
     if verdict.verdict == "reproduced" and not any(entry.kind == "claim" for entry in verdict.entries):
         text = "reproduced: every output and metric is as recorded; the capsule makes no claims"
     console.print(f"[{style}]{text}[/]\n  experiment id  {verdict.id}\n  engine         {_plain(verdict.engine)}", soft_wrap=True)
+
+
+def _is_detail(entry: VerdictEntry) -> bool:
+    """A metric of secondary interest that is as it should be."""
+    return entry.kind == "metric" and entry.verdict in ("identical", "not checkable here") and entry.name.split()[0].endswith(DETAILS)
+
+
+def _add_details(table: Table, entries: Sequence[VerdictEntry]) -> None:
+    """One line for all that are not shown, by verdict."""
+    for verdict, count in Counter(entry.verdict for entry in entries if _is_detail(entry)).items():
+        table.add_row("", f"{count} more, in --json", "", "", "", f"[{_STYLES[verdict]}]{verdict}[/]", "")
 
 
 def _detail(entry: VerdictEntry) -> str:

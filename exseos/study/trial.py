@@ -19,7 +19,7 @@ from exseos.progress import Progress
 from exseos.store import Finished, Store, host_errors
 from exseos.study.plan import StagePlan
 from exseos.study.session import Session
-from exseos.toolchains.vendor.run import LOG
+from exseos.toolchains.vendor.run import HOME, LOG
 
 _METRICS = TypeAdapter(list[Metric])
 _MAX_METRICS = 16 << 20
@@ -109,20 +109,26 @@ def _run(session: Session, stage: StagePlan, key: str, seed: int, before: list[S
     try:
         output, facts = run_stage(session, stage, seed, inputs)
     except ExseosError as error:
-        raise _with_log(error, session.failed_output, stage, store) from error
+        if (log := _keep_log(session.failed_output, stage, store)) is None:
+            raise
+        hint = f"{error.hint}\n  The whole log: {log}" if error.hint else f"The whole log: {log}"
+        raise type(error)(error.what, where=error.where, hint=hint) from error
     return store.put(key, output, facts)
 
 
-def _with_log(error: ExseosError, output: Path | None, stage: StagePlan, store: Store) -> ExseosError:
-    """The error with the path of the whole log, which is kept in the store: the tool may have run for hours."""
-    log = output / LOG if output is not None else None
-    if log is None or log.is_symlink() or not log.is_file():
-        return error
+def _keep_log(output: Path | None, stage: StagePlan, store: Store) -> Path | None:
+    """The whole log of a failed stage, kept in the store, since its tools may have run for hours; None if there is none."""
+    logs = [output / LOG, *sorted(output.glob(f"{HOME}/*.log"))] if output is not None else []
+    logs = [log for log in logs if log.is_file() and not log.is_symlink()]
+    if not logs:
+        return None
     kept = store.root / "logs" / f"{stage.name}-{time.strftime('%Y%m%dT%H%M%S')}.log"
     try:
         kept.parent.mkdir(exist_ok=True)
-        shutil.copyfile(log, kept)
+        with kept.open("wb") as whole:
+            for log in logs:
+                with log.open("rb") as part:
+                    shutil.copyfileobj(part, whole)
     except OSError:
-        return error
-    hint = f"{error.hint}\n  The whole log: {kept}" if error.hint else f"The whole log: {kept}"
-    return type(error)(error.what, where=error.where, hint=hint)
+        return None
+    return kept

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from exseos.engines.base import Mount
 from exseos.errors import UsageError
-from exseos.lock import ToolchainPin
+from exseos.lock import STAND_IN, ToolchainPin
 from exseos.toolchains.vendor.installation import Installation, licence_set, vendor
 from exseos.toolchains.vendor.licence import NETWORK
 from exseos.worker.protocol import Mounted
@@ -23,7 +23,7 @@ _IMAGE |= {f"/usr/{name}" for name in ("bin", "lib", "local", "sbin", "share")}
 
 def described(pin: ToolchainPin) -> str:
     """``Vitis HLS 2023.2``, and that it is a stand-in if it is one."""
-    return f"{vendor(pin.name).title} {pin.version}" + (" (STAND-IN, not the real tool)" if pin.stand_in else "")
+    return f"{vendor(pin.name).title} {pin.version}" + (f" {STAND_IN}" if pin.stand_in else "")
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,9 @@ from exseos.errors import ExseosError, HostError, StageError
 SECONDS = 3600.0
 """Time limit of one call of a compiler, of Yosys or of a place-and-route tool."""
 TAIL_LINES = 15
-_PROGRESS_SECONDS = 5.0
-_SIGNAL_EXITS = {128 + signal.SIGKILL, 128 + signal.SIGTERM}
+_PROGRESS_SECONDS = 15.0
+_SIGNAL_EXITS = {128 + one for one in (signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM)}
+"""How a shell, and so a wrapper script, reports that its program died."""
 
 
 def run_tool(
@@ -85,11 +86,13 @@ def tail(log: Path, lines: int = TAIL_LINES) -> str:
 def _wait(child: subprocess.Popen[bytes], seconds: float, log: Path, progress: Callable[[str], None] | None) -> int | None:
     """The exit code, or None after ``seconds``; the child's group is dead on return, whatever happens here."""
     end = time.monotonic() + seconds
+    told = ""
     try:
         while (left := end - time.monotonic()) > 0:
             with suppress(subprocess.TimeoutExpired):
                 return child.wait(left if progress is None else min(left, _PROGRESS_SECONDS))
-            if progress is not None and (last := tail(log, 1)):
+            if progress is not None and (last := tail(log, 1)) and last != told:
+                told = last
                 progress(last[:200])
         return None
     finally:

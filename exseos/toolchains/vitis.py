@@ -21,7 +21,6 @@ class Vitis(XilinxHls):
     title = "Vitis HLS"
     backends = ("Vitis",)
     programs = ("bin/vitis-run", "bin/vitis_hls", "bin/unwrapped/lnx64.o/vitis_hls", "bin/unwrapped/lnx64.o/vitis-run*")
-    version_files = ("data/version.txt", "data/version.xml", "settings64.sh")
     version_pattern = r"(?i)(?:vitis[-_ ](?:run|hls)\b[^\n]*?|vitis )v(20[0-9]{2}\.[0-9](?:\.[0-9]+)?)"
     variables = ("XILINX_VITIS", "XILINX_HLS")
     usual_places = tuple(

@@ -50,7 +50,6 @@ class Vivado(VendorToolchain):
     implements = ("vitis", "vivado_hls", "catapult", "open")
     implement_parameters = Implement
     programs = ("bin/vivado", "bin/unwrapped/lnx64.o/vivado")
-    version_files = ("data/version.txt", "settings64.sh")
     version_pattern = r"(?i)vivado v(20[0-9]{2}\.[0-9](?:\.[0-9]+)?)"
     licence_variables = LICENCE_VARIABLES
     variables = ("XILINX_VIVADO",)

@@ -20,7 +20,6 @@ class VivadoHls(XilinxHls):
     title = "Vivado HLS"
     backends = ("Vivado",)
     programs = ("bin/vivado_hls", "bin/unwrapped/lnx64.o/vivado_hls")
-    version_files = ("data/version.txt", "settings64.sh")
     version_pattern = r"(?i)Vivado(?:\(TM\))? HLS[^\n]*? v(20[0-9]{2}\.[0-9](?:\.[0-9]+)?)"
     variables = ("XILINX_VIVADO", "XILINX_HLS")
     usual_places = tuple(f"{base}/Xilinx/Vivado/20*" for base in ("/tools", "/opt", "~"))

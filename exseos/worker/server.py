@@ -181,7 +181,9 @@ def _is_host(error: BaseException) -> bool:
 def _no_room(error: BaseException, output: Path | None) -> bool:
     """Whether a full disk is behind ``error``: libraries wrap the reason, and tools and NumPy lose it, so the disk is asked as well."""
     found: BaseException | None = error
-    while found is not None:
+    seen: set[int] = set()
+    while found is not None and id(found) not in seen:  # an error may be its own cause
+        seen.add(id(found))
         if isinstance(found, OSError) and (found.errno in _NO_ROOM or os.strerror(errno.ENOSPC) in str(found)):
             return True
         found = found.__cause__ or found.__context__

@@ -48,6 +48,14 @@ static int network(char **argument) { /* port of a listener on the host's loopba
     return verdict("abstract socket", connect(socket(AF_UNIX, SOCK_STREAM, 0), (void *)&abstract, length) == 0);
 }
 
+static int loopback(char **argument) { /* port of a listener on the host's loopback; nothing here goes to another machine */
+    struct sockaddr_in host = {.sin_family = AF_INET, .sin_port = htons(atoi(argument[0]))};
+    inet_pton(AF_INET, "127.0.0.1", &host.sin_addr);
+    verdict("connect to the host's loopback", connect(socket(AF_INET, SOCK_STREAM, 0), (void *)&host, sizeof host) == 0);
+    verdict("raw socket", socket(AF_INET, SOCK_RAW, IPPROTO_ICMP) >= 0);
+    return verdict("packet socket", socket(AF_PACKET, SOCK_RAW, htons(3)) >= 0);
+}
+
 static int write_files(char **argument) { /* paths */
     for (; *argument; argument++) verdict(*argument, open(*argument, O_WRONLY | O_CREAT, 0666) >= 0);
     return 0;
@@ -218,7 +226,7 @@ int main(int count, char **argument) {
     static const struct {
         const char *name;
         int (*way)(char **);
-    } ways[] = {{"network", network}, {"write", write_files}, {"read", read_files}, {"privileges", privileges}, {"keys", keys},
+    } ways[] = {{"network", network}, {"loopback", loopback}, {"write", write_files}, {"read", read_files}, {"privileges", privileges}, {"keys", keys},
                 {"forks", forks}, {"opens", opens}, {"eat", eat}, {"fill", fill}, {"shout", shout}, {"stubborn", stubborn},
                 {"terminal", terminal}, {"look", look}, {"environment", environment}, {"cat", cat}, {"exit", leave}, {"raise", suicide}};
     char host[256] = "";

@@ -32,9 +32,10 @@ def run(
     limits: Limits = SMALL,
     environment: Mapping[str, str] | None = None,
     workdir: str = "/",
+    host_network: bool = False,
 ) -> Outcome:
     """Run the hostile program with ``argv`` and read all it says."""
-    command = Command(["hostile", *map(str, argv)], environment or {}, workdir)
+    command = Command(["hostile", *map(str, argv)], environment or {}, workdir, host_network)
     process = engine.start(image, command, mounts, limits)
     with process.stdin, process.stdout:
         process.stdin.close()

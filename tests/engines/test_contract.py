@@ -137,6 +137,22 @@ def test_no_network(engine: Engine, image: FolderImage) -> None:
         assert_stopped(run(engine, image, ["network", listener.getsockname()[1], abstract]))
 
 
+def test_the_hosts_network_on_demand_and_nothing_else(engine: Engine, image: FolderImage) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        command = ["loopback", listener.getsockname()[1]]
+        connected, *others = run(engine, image, command, host_network=True).lines
+        assert connected == "succeeded: connect to the host's loopback"
+        assert [line for line in others if not line.startswith("stopped: ")] == []
+        assert_stopped(run(engine, image, command))
+
+
+def test_names_are_resolved_with_the_hosts_network(engine: Engine, image: FolderImage) -> None:
+    files = ["/etc/hosts", "/etc/resolv.conf"]
+    there = [name for name in files if Path(name).is_file()]
+    lines = run(engine, image, ["read", *there], host_network=True).lines
+    assert lines == [f"succeeded: {name}" for name in there]
+
+
 def test_no_write_outside_its_folder(engine: Engine, image: FolderImage, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in/file").write_text("x")

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from exseos.digest import sha256_file, sha256_json
 from exseos.errors import ExseosError, HostError, UsageError
+from exseos.lock import STAND_IN
 from exseos.toolchains.base import find, names
 from exseos.toolchains.process import run_tool
 from exseos.toolchains.vendor.base import VendorToolchain
@@ -46,7 +47,7 @@ class Installation:
         return self.fingerprint.startswith("stand-in:")
 
     def __str__(self) -> str:
-        return f"{self.toolchain.title} {self.version}" + (" (STAND-IN, not the real tool)" if self.stand_in else "")
+        return f"{self.toolchain.title} {self.version}" + (f" {STAND_IN}" if self.stand_in else "")
 
 
 def vendor_toolchains() -> list[VendorToolchain]:

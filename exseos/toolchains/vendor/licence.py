@@ -16,7 +16,8 @@ _LICENCE = re.compile(
     | (?:can(?:no|')t|could\ not|unable\ to|fail(?:ed|ure)\ to)\ (?:check\s?out|obtain|acquire|get|find|connect\ to)\ [^\n]{0,60}licen[cs]e
     | licen[cs]e\ check(?:\s?out)?\ fail | licen[cs]e\ check\s?out\ [^\n]{0,40}fail
     | can't\ find\ valid\ feature\ line | licen[cs]e\ file\ does\ not\ support | no\ such\ feature\ exists
-    | no\ (?:valid\ )?licen[cs]e\ (?:was\ )?(?:found|available) | licen[cs]e\ server\ (?:is\ down|machine\ is\ down|does\ not\ respond)
+    | no\ (?:valid\ )?licen[cs]e\ (?:was\ )?(?:found|available|for\b)
+    | licen[cs]e\ server\ (?:is\ down|machine\ is\ down|does\ not\ respond)
     """,
     re.IGNORECASE | re.VERBOSE,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +22,13 @@ from exseos.toolchains.vendor.reports import RUN_FILE
 _SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
 _LOCALE = "en_US.UTF-8"
 _LOCALE_SOURCE = Path("/usr/share/i18n/locales/en_US")
+HOME = ".home"
+"""The tools' home folder below the stage's outputs; the log of the one that runs is in it."""
+_KILLED = re.compile(
+    r"^make(?:\[\d+\])?: \*\*\* .*\b(?:Killed|Terminated)\b|unable to execute command: (?:Killed|Terminated)\b|: Subprocess killed\b",
+    re.MULTILINE,
+)
+"""How make, CMake and compilers' drivers, which end with an exit code of their own, tell that a program below them was killed."""
 LOG = "tool.log"
 """All that the tools of a stage printed, one after another."""
 
@@ -55,7 +63,9 @@ class Run:
                 progress=lambda line: self.work.progress(f"{what}: {line}", None, None),
             )
         except ExseosError as error:
-            raise self._explained(error, log) from error
+            if (explained := self._explained(error, log)) is None:
+                raise
+            raise explained from error
         finally:
             self.seconds += time.monotonic() - begin
             self._append(log, what)
@@ -98,20 +108,23 @@ class Run:
             shutil.copyfileobj(part, whole)
         log.unlink()
 
-    def _explained(self, error: ExseosError, log: Path) -> ExseosError:
+    def _explained(self, error: ExseosError, log: Path) -> ExseosError | None:
+        """A better error, if the log tells of a missing licence or of a program that was killed."""
         if not log.exists() or isinstance(error, HostError):
-            return error
+            return None
         if reason := licence_line(log):
             what = f"{self.toolchain.title} has no licence: {reason}"
             return StageError(what, where=self.toolchain.name, hint=licence_hint(self.toolchain))
-        return error
+        if _KILLED.search(tail(log)):
+            return HostError(error.what, where=error.where, hint="A program was killed: most often the memory ran out.")
+        return None
 
 
 @contextmanager
 def running(toolchain: VendorToolchain, work: Work, role: Role) -> Iterator[Run]:
     """A ``Run`` in a fresh folder below the stage's outputs; at the end ``run.json`` and ``metrics.json`` are written there."""
     tool = toolchain.tool(work)
-    folder, home = work.output / ".work", work.output / ".home"
+    folder, home = work.output / ".work", work.output / HOME
     folder.mkdir()
     home.mkdir()
     run = Run(toolchain, tool, work, folder, home)
