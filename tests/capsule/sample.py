@@ -33,7 +33,7 @@ from exseos.image.dockerfile import ContainerConfig
 from exseos.image.image import Image, image_config
 from exseos.image.layer import Layer
 from exseos.image.tar import tree_tar
-from exseos.lock import DataPin, ExseosPin, Lock, WheelPin
+from exseos.lock import STAND_IN, DataPin, ExseosPin, Lock, WheelPin
 from exseos.manifest import Entry, Manifest
 from exseos.metrics import Metric
 
@@ -50,6 +50,29 @@ EVENTS = b"x,kind\n1,a\n2,b\n"
 MORE = b"x,kind\n3,a\n"
 
 Entries = dict[str, bytes]
+NEEDS = f"Vitis HLS 2023.2 {STAND_IN}"
+CLAIMS = (
+    ClaimRecord(
+        text="Table 1: accuracy",
+        trial="trial-0",
+        metric="accuracy",
+        level="rtl",
+        value=0.87,
+        absolute=0.005,
+        recorded=0.872,
+        holds=True,
+    ),
+    ClaimRecord(
+        text="It is small",
+        trial="trial-0",
+        metric="lut",
+        level="synthesized",
+        value=700,
+        relative=0.05,
+        recorded=749,
+        holds=False,
+    ),
+)
 
 
 @dataclass
@@ -81,38 +104,42 @@ class Sample:
         }
     )
     image_config: bytes = b'{"architecture":"amd64"}'
+    recorded: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    """Outputs of stages that a vendor's tool ran, after all exact ones."""
+    claims: tuple[ClaimRecord, ...] = field(default_factory=lambda: CLAIMS)
 
     def entries(self) -> Entries:
         """Every entry of the capsule by name."""
         lock = _lock()
         entries = {**self.files, LOCK: lock.json_bytes(), "lock/pylock.toml": lock.pylock_bytes(), IMAGE_CONFIG: self.image_config}
-        records = [self._record(name) for name in self.stages]
+        outputs = {**self.stages, **self.recorded}
+        records = [self._record(name) for name in outputs]
         for record in records:
-            entries |= {f"{record.location}/{path}": data for path, data in self.stages[record.stage].items()}
+            entries |= {f"{record.location}/{path}": data for path, data in outputs[record.stage].items()}
             if record.listing:
                 entries[record.listing[0]] = record.listing[1].encode()
         return complete(entries, self._index(records, entries))
 
     def _record(self, name: str) -> StageRecord:
-        digests = {
-            stage: Manifest.of(Entry(path, sha256_bytes(data)) for path, data in files.items()) for stage, files in self.stages.items()
-        }
-        names = list(self.stages)
+        outputs = {**self.stages, **self.recorded}
+        digests = {stage: Manifest.of(Entry(path, sha256_bytes(data)) for path, data in files.items()) for stage, files in outputs.items()}
+        names, exact = list(outputs), name in self.stages
         return StageRecord(
             trial="trial-0",
             stage=name,
             key=sha256_bytes(name.encode()),
-            exact=True,
+            exact=exact,
+            needs=None if exact else NEEDS,
             outputs_digest=digests[name].digest,
             outputs=digests[name].as_dict(),
             inputs={before: digests[before].digest for before in names[: names.index(name)]},
-            location="data/prepared/trial-0" if name == "prepare" else f"results/trial-0/{name}",
+            location="data/prepared/trial-0" if name == "prepare" else f"{'results' if exact else 'run'}/trial-0/{name}",
         )
 
     def _index(self, records: list[StageRecord], entries: Entries) -> Index:
         metrics = tuple(
             MetricRecord(**metric.model_dump(), trial="trial-0", stage=stage)
-            for stage, files in self.stages.items()
+            for stage, files in {**self.stages, **self.recorded}.items()
             for metric in read_metrics(files.get("metrics.json", b"[]"))
         )
         return Index(
@@ -124,28 +151,7 @@ class Sample:
             trials=(Trial(name="trial-0", chosen=True, values={}),),
             stages=tuple(records),
             metrics=metrics,
-            claims=(
-                ClaimRecord(
-                    text="Table 1: accuracy",
-                    trial="trial-0",
-                    metric="accuracy",
-                    level="rtl",
-                    value=0.87,
-                    absolute=0.005,
-                    recorded=0.872,
-                    holds=True,
-                ),
-                ClaimRecord(
-                    text="It is small",
-                    trial="trial-0",
-                    metric="lut",
-                    level="synthesized",
-                    value=700,
-                    relative=0.05,
-                    recorded=749,
-                    holds=False,
-                ),
-            ),
+            claims=self.claims,
             probe={"train": {"digest": "ab" * 32}},
             optional={
                 name: OptionalFile(sha256=sha256_bytes(data), size=len(data)) for name, data in entries.items() if name.startswith("data/")
@@ -153,6 +159,16 @@ class Sample:
             parent=None,
             licence="CC-BY-4.0",
         )
+
+
+def write_stages(folder: Path, sample: Sample, index: Index) -> None:
+    """Every stage's outputs twice: where a capsule has them, and in ``plain/<stage>``, as a worker gives them."""
+    outputs = {**sample.stages, **sample.recorded}
+    for record in index.stages:
+        for root in (folder / record.location, folder / "plain" / record.stage):
+            for name, data in outputs[record.stage].items():
+                (root / name).parent.mkdir(parents=True, exist_ok=True)
+                (root / name).write_bytes(data)
 
 
 def tiny_image(folder: Path) -> Image:

@@ -139,3 +139,20 @@ def test_the_error_lists_the_claims_that_fail() -> None:
 )
 def test_a_claim_in_words(changes: dict[str, float], text: str) -> None:
     assert describe(claim(**changes)) == text
+
+
+def test_of_several_stages_the_claim_names_one() -> None:
+    measured = [metric(749, "lut", "routed", stage="implement-open"), metric(9000, "lut", "routed", stage="implement-vitis")]
+    small = {"metric": "lut", "level": "routed", "value": 749}
+    (record,) = judge([claim(**small, stage="implement-open")], measured, TRIAL)
+    assert record.holds
+    assert not judge([claim(**small, stage="implement-vitis")], measured, TRIAL)[0].holds
+    with pytest.raises(UsageError) as caught:
+        judge([claim(**small)], measured, TRIAL)
+    assert caught.value.what == "several stages measured lut at level routed"
+    assert caught.value.hint == "Say which: `stage: implement-open` or `stage: implement-vitis`."
+    with pytest.raises(UsageError) as caught:
+        judge([claim(**small, stage="implement-vits")], measured, TRIAL)
+    assert "did you mean 'implement-vitis'?" in str(caught.value)
+    with pytest.raises(UsageError, match="implement-open did not measure ff so"):
+        judge([claim(metric="ff", level="routed", value=1, stage="implement-open")], measured, TRIAL)
