@@ -19,13 +19,12 @@ from typing import Any
 from unittest import mock
 
 from exseos.errors import StageError
+from exseos.toolchains.smarthls import family
 from exseos.worker.softmax import Softmax, softmax_settings
 
 PROJECT = "myproject"
 """Name of the project's top function, hls4ml's default."""
 FOLDER = "hls4ml"
-_LIBERO_FAMILIES = {"MPFS": "PolarFireSoC", "M2S": "SmartFusion2", "M2GL": "IGLOO2", "RT4G": "RTG4"}
-"""Microchip's families by how their parts begin; any other is PolarFire."""
 _LIBERO_OUTPUTS = re.compile(r"i < \d+(; i\+\+\) \{\s+(\w+)_struct\.data\[i\] = \2\[i\];)")
 """The loop that hands the outputs over."""
 _DENSE = ("Dense", "EinsumDense")
@@ -97,8 +96,7 @@ def _libero(part: str | None) -> dict[str, Any]:
 
     The path goes only into the makefile of its own C simulation; there is no SmartHLS where a model is converted.
     """
-    family = next((family for start, family in _LIBERO_FAMILIES.items() if (part or "").upper().startswith(start)), "PolarFire")
-    return {"fpga_family": family, "smarthls_path": "SmartHLS"}
+    return {"fpga_family": family(part or ""), "smarthls_path": "SmartHLS"}
 
 
 @contextlib.contextmanager
