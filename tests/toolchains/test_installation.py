@@ -67,6 +67,18 @@ def test_the_fingerprint_is_of_the_content_and_not_of_the_place(tmp_path: Path, 
     assert installation("vivado", two).fingerprint != first
 
 
+def test_a_link_is_mounted_beside_what_it_leads_to(tmp_path: Path) -> None:
+    """Scripts of an installation may know it by either path; products beside it are found from both."""
+    there = stand_in(tmp_path / "nfs/Vitis/2023.2", "bin/vitis-run", "print('****** vitis-run v2023.2 (64-bit)')")
+    beside = stand_in(tmp_path / "nfs/Vivado/2023.2")
+    (tmp_path / "tools").symlink_to("nfs")
+    given = tmp_path / "tools/Vitis/2023.2"
+    found = installation("vitis", given)
+    assert found.root == there
+    assert set(found.mounts) == {given, there, beside, tmp_path / "tools/Vivado/2023.2"}
+    assert found.fingerprint == installation("vitis", there).fingerprint
+
+
 def test_no_folder(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="there is no folder for Vivado") as caught:
         installation("vivado", tmp_path / "none")

@@ -31,7 +31,7 @@ _NO_ANSWER = "no answer"
 
 @dataclass(frozen=True)
 class Installation:
-    """A toolchain in a folder of this machine. ``root`` is the path as the user gave it, absolute; ``mounts`` what a stage must see."""
+    """A toolchain in a folder of this machine. ``root`` is its real path; ``mounts`` what a stage must see, the path given among it."""
 
     toolchain: VendorToolchain
     root: Path
@@ -92,8 +92,10 @@ def installation(name: str, root: Path, seconds: float = _QUERY_SECONDS) -> Inst
     files = {path.relative_to(root).as_posix(): sha256_file(path) for path in [*programs, *matches(tool.version_files, root)]}
     kind = "stand-in" if stand_in else "sha256"
     fingerprint = f"{kind}:{sha256_json({'toolchain': name, 'version': version, 'files': files})}"
-    mounts = (root, *(path for path in tool.companions(root) if path.is_dir()))
-    return Installation(tool, root, version, fingerprint, mounts, doubt)
+    # Scripts of an installation know each other by the path that they were installed under, which may lead through links.
+    real = root.resolve()
+    mounts = dict.fromkeys([root, real, *(path for path in [*tool.companions(root), *tool.companions(real)] if path.is_dir())])
+    return Installation(tool, real, version, fingerprint, tuple(mounts), doubt)
 
 
 def ask_version(tool: VendorToolchain, root: Path, program: Path, seconds: float = _QUERY_SECONDS) -> tuple[str, str]:
