@@ -30,7 +30,7 @@ from exseos.store import Store
 from exseos.study.plan import TRIAL, StagePlan, plan
 from exseos.study.session import Session
 from exseos.study.trial import StageResult, run_stage, run_trial
-from exseos.study.vendor import Vendor
+from exseos.study.vendor import Vendor, described
 from exseos.toolchains.vendor.installation import vendor
 from exseos.worker.determinism import check_cpu, read_cpuinfo
 
@@ -120,6 +120,10 @@ def prepare(spec: Spec, request: BuildRequest, scratch: Path, store: Store, prog
     lock = find_lock(spec, store.cache, progress, mounted)
     pins = {pin.name: pin for pin in lock.toolchains}
     vendors = {name: Vendor(there, pins[name], name in request.network_for) for name, there in mounted.items()}
+    for name in sorted(pins.keys() - mounted.keys()):
+        progress.step(
+            f"not mounted: {described(pins[name])}; the build stops at its first stage that is not in the store (--toolchain {name}=DIR)"
+        )
     wheel, pin = own_wheel(store.cache)
     lock = lock.model_copy(update={"exseos": pin})
     image = image_of(lock, wheel, store.cache, progress)

@@ -10,12 +10,12 @@ from exseos.capsule.verdict import Judgement
 from exseos.manifest import Manifest
 from exseos.metrics import Level, Metric
 from exseos.study.plan import StagePlan
-from exseos.toolchains.vendor.reports import TOOL_SECONDS
+from exseos.toolchains.vendor.reports import RUN_TIME
 
 RELATIVE_TOLERANCE = 0.02
 """How far a metric of a training on a CPU with another numerics probe may be from the recorded one, relative to it."""
 
-UNJUDGED = (TOOL_SECONDS,)
+UNJUDGED = (RUN_TIME,)
 """Metrics that differ from run to run by their nature."""
 
 Key = tuple[str, Level, str]

@@ -24,6 +24,7 @@ from exseos.image.image import Image
 from exseos.lock import Lock, read_lock
 from exseos.manifest import check_path
 from exseos.progress import Progress
+from exseos.resolve import unpinned
 from exseos.resolve.data import bring_data, checked
 from exseos.resolve.image import image_of
 from exseos.resolve.toolchains import find_installations, mismatch, pin
@@ -102,9 +103,9 @@ def _open(reader: ArchiveReader, seal: str, folder: Path) -> _Capsule:
     (folder / "spec/spec.yaml").rename(folder / "spec.yaml")
     spec = read_spec(folder / "spec.yaml")
     lock = read_lock(folder / "lock")
-    unpinned = sorted(set(spec.experiment().data) - set(lock.data))
-    if unpinned or lock.exseos is None:
-        raise CapsuleError(f"the lock does not pin {unpinned[0] if unpinned else 'exseos'}", where="lock/lock.json")
+    lacking = [*unpinned(lock, spec.experiment()), *([] if lock.exseos else ["exseos"])]
+    if lacking:
+        raise CapsuleError(f"the lock does not pin {lacking[0]}", where="lock/lock.json")
     return _Capsule(reader, index, seal, spec.experiment(), lock, folder)
 
 
@@ -114,8 +115,6 @@ def _vendors(capsule: _Capsule, request: ReplayRequest, progress: Progress) -> t
     pins = {one.name: one for one in capsule.lock.toolchains}
     vendors, notes = {}, [f"{described(one)}: its numbers are about no hardware" for one in pins.values() if one.stand_in]
     for name, there in mounted.items():
-        if name not in pins:
-            raise CapsuleError(f"the lock does not pin the toolchain {name}", where="lock/lock.json")
         if difference := mismatch(pins[name], there):
             if name not in request.accept:
                 hint = f"Mount that one, or accept this one with --accept-toolchain {name}; the verdict will say so."

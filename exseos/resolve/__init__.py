@@ -80,9 +80,17 @@ def find_lock(spec: Spec, cache: Path, progress: Progress, mounted: Mapping[str,
 
 
 def misfits(lock: Lock, experiment: Experiment) -> list[str]:
-    """The parts of the request that a lock was not made for."""
+    """The parts of the request that a lock was not made for, or does not pin."""
     now = request_digests(experiment)
-    return sorted(part for part in now.keys() | lock.request.keys() if now.get(part) != lock.request.get(part))
+    changed = {part for part in now.keys() | lock.request.keys() if now.get(part) != lock.request.get(part)}
+    return sorted(changed | set(unpinned(lock, experiment)))
+
+
+def unpinned(lock: Lock, experiment: Experiment) -> list[str]:
+    """Data sources (``data.events``) and mounted toolchains that ``experiment`` uses and the lock does not pin."""
+    pins = {pin.name for pin in lock.toolchains}
+    lacking = [f"data.{name}" for name in experiment.data if name not in lock.data]
+    return [*lacking, *(f"toolchain {name}" for name in vendor_toolchains(experiment) if name not in pins)]
 
 
 def request_digests(experiment: Experiment) -> dict[str, str]:

@@ -2,8 +2,8 @@
 
     implement: {toolchain: vivado, clock_ns: 5}
 
-It takes the Verilog of ``vitis``, ``vivado_hls``, ``catapult`` and ``open``. Out of context: the ports are those of a block within
-a larger design, without pads. The root is the folder of one release, such as ``/tools/Xilinx/Vivado/2023.2`` or
+It takes the Verilog of ``vitis``, ``vivado_hls``, ``catapult``, ``bambu`` and ``open``. Out of context: the ports are those of a block
+within a larger design, without pads. The root is the folder of one release, such as ``/tools/Xilinx/Vivado/2023.2`` or
 ``/tools/Xilinx/2025.1/Vivado``.
 """
 
@@ -47,7 +47,7 @@ class Vivado(VendorToolchain):
     name = "vivado"
     title = "Vivado"
     packages = PACKAGES
-    implements = ("vitis", "vivado_hls", "catapult", "open")
+    implements = ("vitis", "vivado_hls", "catapult", "bambu", "open")
     implement_parameters = Implement
     programs = ("bin/vivado", "bin/unwrapped/lnx64.o/vivado")
     version_pattern = r"(?i)vivado v(20[0-9]{2}\.[0-9](?:\.[0-9]+)?)"

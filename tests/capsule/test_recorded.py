@@ -22,7 +22,7 @@ from exseos.spec.models import Experiment
 from exseos.study.plan import StagePlan
 from tests.capsule.sample import NEEDS, Sample, write_stages
 
-NUMBERS: dict[str, float] = {"lut": 749, "wns_ns": 0.25, "tool_seconds": 3600.5}
+NUMBERS: dict[str, float] = {"lut": 749, "wns_ns": 0.25, "tool_run_time_s": 3600.5}
 
 
 def metrics_file(numbers: Mapping[str, float]) -> str:
@@ -68,7 +68,7 @@ def test_without_the_tool_its_reports_are_read_again(index: Index, tmp_path: Pat
     assert result.metrics["lut", "estimated", "design"] == 749
 
 
-@pytest.mark.parametrize("changed", [{"lut": 750}, {"tool_seconds": 1}])
+@pytest.mark.parametrize("changed", [{"lut": 750}, {"tool_run_time_s": 1}])
 def test_reports_that_say_something_else_are_found(index: Index, tmp_path: Path, changed: dict[str, float]) -> None:
     result, _ = judged(index, tmp_path, {**NUMBERS, **changed})
     assert (result.verdict, result.detail) == ("different", "its archived reports give other numbers than the index")
@@ -78,7 +78,7 @@ def test_reports_that_say_something_else_are_found(index: Index, tmp_path: Path,
     ("changed", "verdict"),
     [
         ({}, "identical"),
-        ({"tool_seconds": 1}, "identical"),
+        ({"tool_run_time_s": 1}, "identical"),
         ({"lut": 750}, "within tolerance"),
         ({"lut": 780}, "different"),
         ({"wns_ns": -0.25}, "different"),

@@ -46,14 +46,19 @@ def begun(warm: Exseos, tools: Tools, tmp_path_factory: pytest.TempPathFactory) 
     return exseos, spec
 
 
+def with_stages_of(exseos: Exseos, folder: Path) -> Exseos:
+    """``exseos`` in ``folder``, with a store of its own there that has the same stages."""
+    store = folder / "store"
+    store.mkdir()
+    (store / "cache").symlink_to(exseos.store / "cache")
+    shutil.copytree(exseos.store / "stages", store / "stages", copy_function=os.link)
+    return exseos.but(store=store, folder=folder)
+
+
 @pytest.fixture
 def exseos(begun: tuple[Exseos, Path], tmp_path: Path) -> Exseos:
-    """``exseos`` with a store of its own that has the exact stages."""
-    store = tmp_path / "store"
-    store.mkdir()
-    (store / "cache").symlink_to(begun[0].store / "cache")
-    shutil.copytree(begun[0].store / "stages", store / "stages", copy_function=os.link)
-    return begun[0].but(store=store, folder=tmp_path)
+    """``exseos`` with a store that has the exact stages and no other."""
+    return with_stages_of(begun[0], tmp_path)
 
 
 @pytest.fixture
@@ -62,12 +67,17 @@ def spec(begun: tuple[Exseos, Path]) -> Path:
 
 
 @pytest.fixture(scope="module")
-def capsule(begun: tuple[Exseos, Path], tools: Tools) -> Path:
-    """Built by bubblewrap with the stand-ins that work."""
-    exseos, spec = begun
-    ended = build(exseos, spec, tools)
+def finished(begun: tuple[Exseos, Path], tools: Tools, tmp_path_factory: pytest.TempPathFactory) -> Exseos:
+    """``exseos`` that has built the capsule by bubblewrap with the stand-ins that work."""
+    exseos = with_stages_of(begun[0], tmp_path_factory.mktemp("finished"))
+    ended = build(exseos, begun[1], tools)
     assert ended.code == 0, ended.text
-    return exseos.folder / CAPSULE
+    return exseos
+
+
+@pytest.fixture(scope="module")
+def capsule(finished: Exseos) -> Path:
+    return finished.folder / CAPSULE
 
 
 def replayed(exseos: Exseos, capsule: Path, *arguments: str, engine: str = "bubblewrap") -> tuple[Verdict, Ended]:
@@ -140,7 +150,7 @@ def test_replay_with_the_tools(begun: tuple[Exseos, Path], capsule: Path, tools:
     assert ended.code == 0, ended.text
     assert set(verdicts(verdict, "stage").values()) == {"identical"}
     assert set(verdicts(verdict, "claim").values()) == {"identical"}
-    assert not any(name.startswith("tool_seconds") for name in verdicts(verdict, "metric"))
+    assert not any(name.startswith("tool_run_time_s") for name in verdicts(verdict, "metric"))
 
 
 def test_docker_gives_the_same_id(exseos: Exseos, spec: Path, tools: Tools, capsule: Path) -> None:
@@ -199,14 +209,12 @@ def test_not_mounted(exseos: Exseos, spec: Path, tools: Tools, tmp_path: Path) -
     assert "the spec needs Vitis HLS, which is not mounted: the lock must say which version it is" in ended.error
 
 
-def test_what_is_built_needs_no_tool(begun: tuple[Exseos, Path], capsule: Path) -> None:
+def test_what_is_built_needs_no_tool(finished: Exseos, spec: Path, tmp_path: Path) -> None:
     """All stages are in the store under keys made of the lock's fingerprints."""
-    exseos, spec = begun
-    other = exseos.but(folder=exseos.folder / "other")
-    other.folder.mkdir()
+    other = finished.but(folder=tmp_path)
     ended = build(other, spec, None)
     assert ended.code == 0, ended.text
-    assert inspect(other.folder / CAPSULE).id == inspect(capsule).id
+    assert inspect(tmp_path / CAPSULE).id == inspect(finished.folder / CAPSULE).id
 
 
 def test_no_licence(exseos: Exseos, spec: Path, tmp_path: Path) -> None:

@@ -65,12 +65,20 @@ def test_the_version_that_the_spec_wants() -> None:
 
 
 def test_a_lock_fits_as_long_as_the_toolchains_and_versions_wanted_are_the_same() -> None:
-    lock = Lock.model_construct(request=request_digests(experiment()))
+    pins = tuple(pin(there) for there in BOTH.values())
+    lock = Lock.model_construct(request=request_digests(experiment()), data={"events": None}, toolchains=pins)
     assert misfits(lock, experiment(synthesize={"toolchain": "vitis", "clock_ns": 3.0})) == []
     assert "vendor toolchains" in misfits(lock, experiment(synthesize={"toolchain": "vitis", "version": "2024.1"}))
     assert "vendor toolchains" in misfits(lock, experiment(implement=None))
     plain = experiment(convert=None, synthesize={"toolchain": "open"}, implement=None)
     assert "vendor toolchains" not in request_digests(plain)
+
+
+def test_a_lock_that_pins_too_little_does_not_fit() -> None:
+    one = Lock.model_construct(request=request_digests(experiment()), data={"events": None}, toolchains=(pin(installed("vitis")),))
+    assert misfits(one, experiment()) == ["toolchain vivado"]
+    none = Lock.model_construct(request=request_digests(experiment()), data={}, toolchains=())
+    assert misfits(none, experiment()) == ["data.events", "toolchain vitis", "toolchain vivado"]
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from exseos.toolchains.vendor.base import DESIGN_FILE, Design, Role, VendorToolc
 
 RUN_FILE = "run.json"
 """How the tools were called, and for how long they ran."""
-TOOL_SECONDS = "tool_seconds"
+RUN_TIME = "tool_run_time_s"
 """The metric of that time: it differs from run to run, so nothing is judged by it."""
 Key = tuple[str, str, str]
 
@@ -90,5 +90,7 @@ def _seconds(folder: Path, toolchain: VendorToolchain, tool: Tool, metrics: list
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return
     level = max((metric.level for metric in metrics), key=("estimated", "cosimulated", "synthesized", "routed").index)
+    if any((metric.name, metric.level) == (RUN_TIME, level) for metric in metrics):
+        return  # the tool's own report says it
     version = tool.version + (" (stand-in)" if tool.stand_in else "")
-    yield Metric(name=TOOL_SECONDS, value=float(seconds), unit="s", level=level, origin=RUN_FILE, tool=toolchain.name, version=version)
+    yield Metric(name=RUN_TIME, value=float(seconds), unit="s", level=level, origin=RUN_FILE, tool=toolchain.name, version=version)
