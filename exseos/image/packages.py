@@ -12,13 +12,13 @@ __all__ = ["Candidate", "DebPackage", "Index", "Relation", "parse_index", "parse
 
 DEPENDENCIES = ("Pre-Depends", "Depends")
 _FIELDS = {"Package", "Version", "Filename", "Size", "SHA256", "Provides", "Conflicts", "Breaks", "Priority", *DEPENDENCIES}
-_RELATION = re.compile(r"(?P<name>[a-z0-9][a-z0-9+.-]*)(?::[a-z0-9]+)?(?:\s*\(\s*(?P<operator><<|<=|=|>=|>>)\s*(?P<version>[^\s)]+)\s*\))?")
+_RELATION = re.compile(r"(?P<name>[a-z0-9][a-z0-9+.-]*)(?::(?P<architecture>[a-z0-9]+))?(?:\s*\(\s*(?P<operator><<|<=|=|>=|>>)\s*(?P<version>[^\s)]+)\s*\))?")
 _PRIORITIES = ("required", "important", "standard", "optional", "extra")
 
 
 @dataclass(frozen=True)
 class Relation:
-    """One package name, perhaps with a bound on its version: ``libc6 (>= 2.36)``."""
+    """One package name, perhaps with a bound on its version: ``libc6 (>= 2.36)``. Of another architecture it is ``libc6:i386``."""
 
     name: str
     operator: str | None = None
@@ -52,7 +52,9 @@ def parse_relations(text: str) -> tuple[tuple[Relation, ...], ...]:
             match = _RELATION.fullmatch(alternative.strip())
             if match is None:
                 raise ValueError(f"not a package relation: {alternative.strip()!r}")
-            alternatives.append(Relation(match["name"], match["operator"], match["version"]))
+            own = match["architecture"] in (None, "any", "native", "amd64")
+            name = match["name"] if own else f"{match['name']}:{match['architecture']}"
+            alternatives.append(Relation(name, match["operator"], match["version"]))
         groups.append(tuple(alternatives))
     return tuple(groups)
 

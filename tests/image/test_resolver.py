@@ -21,6 +21,8 @@ PARAGRAPHS = [
     "Package: wants-versioned\nVersion: 1\nDepends: versioned (>= 3)",
     "Package: wants-too-much\nVersion: 1\nDepends: versioned (>> 3) | unversioned (>= 1)",
     "Package: old\nVersion: 1\nConflicts: nano (<< 2)",
+    "Package: lib32\nVersion: 1\nConflicts: nano:i386\nDepends: nano:amd64",
+    "Package: foreign\nVersion: 1\nDepends: nano:i386",
     "Package: breaks-itself\nVersion: 1\nProvides: thing\nConflicts: thing",
 ]
 
@@ -61,6 +63,12 @@ def test_all_problems_are_listed() -> None:
     with pytest.raises(UsageError) as caught:
         names("missing", "absent", "old", "nano")
     assert all(word in str(caught.value) for word in ("missing", "absent", "old conflicts with nano"))
+
+
+def test_a_package_of_another_architecture_is_another_package() -> None:
+    assert names("lib32") == ["lib32", "nano"]
+    with pytest.raises(UsageError, match="nano:i386, needed by foreign, is not in this suite"):
+        names("foreign")
 
 
 def test_package_does_not_conflict_with_itself() -> None:
