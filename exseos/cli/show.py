@@ -22,6 +22,7 @@ HARDWARE = ("estimated", "cosimulated", "synthesized", "routed")
 """Levels of a design's size and speed."""
 DETAILS = ("_available", "_endpoints", "_utilization_percent")
 """Endings of metrics that tables leave to ``--json``."""
+_MOST_COLUMNS = 8
 _STYLES = {"identical": "green", "within tolerance": "yellow", "different": "bold red", "not checkable here": "magenta"}
 _OVERALL = {
     "reproduced": ("green", "reproduced: every claim was replayed and holds"),
@@ -80,14 +81,16 @@ def _show_metrics(console: Console, inspection: Inspection) -> None:
         _metrics_table(console, "Metrics by level", [("", level, values) for level, values in merged.items()])
     else:
         _metrics_table(console, "Metrics by level", [column for column in columns if column[1] not in HARDWARE])
-        _metrics_table(console, "Designs side by side", [column for column in columns if column[1] in HARDWARE])
+        designs = [column for column in columns if column[1] in HARDWARE]
+        for start in range(0, len(designs), _MOST_COLUMNS):
+            _metrics_table(console, "Designs side by side" if start == 0 else "", designs[start : start + _MOST_COLUMNS])
     left_out = {name for _, _, values in columns for name in values if name.endswith(DETAILS)}
     if left_out:
         console.print(f"  {len(left_out)} more metrics (what the device has, shares of it, endpoints) in --json")
 
 
 def _metrics_table(console: Console, title: str, columns: Sequence[_Column]) -> None:
-    table = Table(title=title, title_justify="left")
+    table = Table(title=title or None, title_justify="left")
     table.add_column("metric", no_wrap=True)
     for stage, level, _ in columns:
         design = stage.partition("-")[2] or stage

@@ -12,7 +12,10 @@ __all__ = ["Candidate", "DebPackage", "Index", "Relation", "parse_index", "parse
 
 DEPENDENCIES = ("Pre-Depends", "Depends")
 _FIELDS = {"Package", "Version", "Filename", "Size", "SHA256", "Provides", "Conflicts", "Breaks", "Priority", *DEPENDENCIES}
-_RELATION = re.compile(r"(?P<name>[a-z0-9][a-z0-9+.-]*)(?::(?P<architecture>[a-z0-9]+))?(?:\s*\(\s*(?P<operator><<|<=|=|>=|>>)\s*(?P<version>[^\s)]+)\s*\))?")
+_RELATION = re.compile(
+    r"(?P<name>[a-z0-9][a-z0-9+.-]*)(?::(?P<architecture>[a-z0-9]+))?"
+    r"(?:\s*\(\s*(?P<operator><<|<=|=|>=|>>)\s*(?P<version>[^\s)]+)\s*\))?"
+)
 _PRIORITIES = ("required", "important", "standard", "optional", "extra")
 
 
