@@ -551,7 +551,9 @@ def test_a_project_of_another_kind_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.experiment
 @pytest.mark.parametrize(
-    ("case", "backend"), zip(CASES, ["Quartus", "oneAPI", "Catapult", "Libero", "Vivado"], strict=True), ids=[str(case) for case in CASES]
+    ("case", "backend"),
+    list(zip(CASES, ["Quartus", "oneAPI", "Catapult", "Libero", "Vivado"], strict=True)),
+    ids=[str(case) for case in CASES],
 )
 def test_real_projects(case: Case, backend: str, tmp_path: Path) -> None:
     import keras
