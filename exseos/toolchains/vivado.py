@@ -17,6 +17,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from exseos.errors import StageError
+from exseos.toolchains import open as open_design
 from exseos.toolchains.base import Work
 from exseos.toolchains.vendor.base import DESIGN_FILE, Design, Role, VendorSection, VendorToolchain
 from exseos.toolchains.vendor.run import running
@@ -106,9 +107,8 @@ def read_design(work: Work) -> Design:
     if (folder / DESIGN_FILE).exists():
         return Design.model_validate_json((folder / DESIGN_FILE).read_bytes())
     interface = work.read_json("synthesize", "interface.json")
-    parameters = work.parameters["synthesize"]
-    part, clock_ns = str(parameters.get("part", "")), float(parameters.get("clock_ns", 10.0))
-    return Design(top=interface["top"], clock=interface["clock"], part=part, clock_ns=clock_ns, rtl="rtl")
+    section = open_design.Synthesize.model_validate(dict(work.parameters["synthesize"]))
+    return Design(top=interface["top"], clock=interface["clock"], part=section.part, clock_ns=section.clock_ns, rtl="rtl")
 
 
 def script(design: Design, section: Implement) -> str:
@@ -129,15 +129,20 @@ def script(design: Design, section: Implement) -> str:
         "foreach name [lsort [glob -nocomplain rtl/*.vhd]] { read_vhdl $name }",
         "foreach name [lsort [glob -nocomplain rtl/*_ip.tcl]] { source $name }",
         "read_xdc -mode out_of_context clock.xdc",
-        f"synth_design -top {design.top} -part {design.part} -mode out_of_context -directive {section.synthesis}",
+        f"synth_design -top {design.top} -part {design.part} -mode out_of_context{_directive(section.synthesis)}",
         *reports["synth"],
         "opt_design",
-        f"place_design -directive {section.place}",
+        f"place_design{_directive(section.place)}",
         *(["phys_opt_design"] if section.physical_optimization else []),
-        f"route_design -directive {section.route}",
+        f"route_design{_directive(section.route)}",
         *reports["routed"],
     ]
     return "\n".join(lines) + "\n"
+
+
+def _directive(name: str) -> str:
+    """Steps spell their default differently, and some releases take one spelling alone: it is what they do when told nothing."""
+    return "" if name.lower() == "default" else f" -directive {name}"
 
 
 TOOLCHAIN = Vivado()
