@@ -245,6 +245,8 @@ def test_a_licence_server_needs_the_network_and_consent(exseos: Exseos, spec: Pa
         assert ended.code == 0, ended.text
         assert any("this machine's network, as --allow-network-for vitis says" in note for note in verdict.notes)
     with zipfile.ZipFile(exseos.folder / CAPSULE) as archive:
+        networks = {facts["stage"]: facts.get("network") for facts in json.loads(archive.read("run/stages.json"))}
+        assert {stage: networks[stage] for stage in ("train", *RECORDED)} == {"train": None, **dict.fromkeys(RECORDED, "host")}
         assert not any(address.encode() in archive.read(name) for name in archive.namelist() if not name.endswith("tool.log"))
     ended = exseos("capsule", "replay", exseos.folder / CAPSULE, *tools.arguments, "--engine", engine, "--allow-network-for", "quartus")
     assert ended.code == 2

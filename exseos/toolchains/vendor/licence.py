@@ -11,16 +11,18 @@ from exseos.toolchains.vendor.base import VendorToolchain
 NETWORK = "EXSEOS_NETWORK"
 """Variable of a worker that has the host's network: ``host``; it is not set otherwise."""
 _LICENCE = re.compile(
-    r"""FLEX(?:net|lm)\ (?:Licensing\ )?error
+    r"""FLEX(?:net|lm)\ (?:\w+\ )?error
     | Common\ 17-345 | valid\ licen[cs]e\ was\ not\ found
-    | (?:can(?:no|')t|could\ not|unable\ to|fail(?:ed|ure)\ to)\ (?:check\s?out|obtain|acquire|get|find|connect\ to)\ [^\n]{0,60}licen[cs]e
-    | licen[cs]e\ check(?:\s?out)?\ fail | licen[cs]e\ check\s?out\ [^\n]{0,40}fail
-    | can't\ find\ valid\ feature\ line | licen[cs]e\ file\ does\ not\ support | no\ such\ feature\ exists
-    | no\ (?:valid\ )?licen[cs]e\ (?:was\ )?(?:found|available|for\b)
+    | (?:can(?:no|')t|could\ not|unable\ to|fail(?:ed|ure)\ to)\ (?:check\s?out|obtain|acquire|get|find|connect\ to)\ [^\n/]{0,60}\blicen[cs]e\b(?!\.\w|/)
+    | licen[cs]e\ check(?:\s?out)?\ fail | licen[cs]e\ check\s?out\ [^\n]{0,40}fail | invalid\ licen[cs]e\ environment
+    | can't\ find\ valid\ feature\ line | licen[cs]e\ (?:file|server)\ does\ not\ (?:support|contain) | no\ such\ feature\ exists
+    | no\ (?:valid\ )?(?:\w+\ )?licen[cs]e\ (?:was\ )?(?:found|available|for\b)
     | licen[cs]e\ server\ (?:is\ down|machine\ is\ down|does\ not\ respond)
     """,
     re.IGNORECASE | re.VERBOSE,
 )
+_HARMLESS = re.compile(r"\W*(?:critical\ )?(?:warning|info|note)\b", re.IGNORECASE)
+"""A tool that goes on with another licence says so: what it fails of later is something else."""
 _LAST_BYTES = 1 << 20
 
 
@@ -29,7 +31,7 @@ def licence_line(log: Path) -> str:
     with log.open("rb") as stream:
         stream.seek(max(0, log.stat().st_size - _LAST_BYTES))
         lines = stream.read().decode(errors="replace").splitlines()
-    return next((line.strip() for line in reversed(lines) if _LICENCE.search(line)), "")
+    return next((line.strip() for line in reversed(lines) if _LICENCE.search(line) and not _HARMLESS.match(line)), "")
 
 
 def licence_hint(toolchain: VendorToolchain) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,13 +55,26 @@ def read_metrics(toolchain: VendorToolchain, role: Role, folder: Path, tool: Too
 def report_files(toolchain: VendorToolchain, role: Role, folder: Path) -> Iterator[Path]:
     """The files that the toolchain's patterns name, most trusted first, each once."""
     seen = set()
-    design = folder / DESIGN_FILE
-    top = Design.model_validate_json(design.read_bytes()).top if design.exists() else ""
+    top = _top(folder)
     for pattern in toolchain.reports[role]:
         for path in sorted(folder.glob(pattern.replace("{top}", top))):
             if path.is_file() and path not in seen:
                 seen.add(path)
                 yield path
+
+
+def _top(folder: Path) -> str:
+    """The design's top module, empty where there is no record of the design; raises ``StageError`` for one that names none."""
+    path = folder / DESIGN_FILE
+    if not path.exists():
+        return ""
+    try:
+        top = Design.model_validate_json(path.read_bytes()).top
+    except (OSError, ValueError) as error:
+        raise StageError("the record of the design is damaged", where=DESIGN_FILE) from error
+    if not re.fullmatch(r"[\w$]+", top):
+        raise StageError(f"the record of the design has a top module called {top!r}", where=DESIGN_FILE)
+    return top
 
 
 def _metric(number: Number, origin: str, tool: str, version: str) -> Metric:
@@ -86,11 +101,13 @@ def _fmax(found: dict[Key, Metric]) -> Iterator[Metric]:
 
 def _seconds(folder: Path, toolchain: VendorToolchain, tool: Tool, metrics: list[Metric]) -> Iterator[Metric]:
     try:
-        seconds = json.loads((folder / RUN_FILE).read_bytes())["seconds"]
+        seconds = float(json.loads((folder / RUN_FILE).read_bytes())["seconds"])
     except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return
+    if not math.isfinite(seconds):
         return
     level = max((metric.level for metric in metrics), key=("estimated", "cosimulated", "synthesized", "routed").index)
     if any((metric.name, metric.level) == (RUN_TIME, level) for metric in metrics):
         return  # the tool's own report says it
     version = tool.version + (" (stand-in)" if tool.stand_in else "")
-    yield Metric(name=RUN_TIME, value=float(seconds), unit="s", level=level, origin=RUN_FILE, tool=toolchain.name, version=version)
+    yield Metric(name=RUN_TIME, value=seconds, unit="s", level=level, origin=RUN_FILE, tool=toolchain.name, version=version)

@@ -16,7 +16,7 @@ from exseos.errors import ExseosError, HostError, StageError
 from exseos.toolchains.base import Tool, Work
 from exseos.toolchains.process import run_tool, tail
 from exseos.toolchains.vendor.base import Role, VendorToolchain
-from exseos.toolchains.vendor.licence import licence_hint, licence_line
+from exseos.toolchains.vendor.licence import NETWORK, licence_hint, licence_line
 from exseos.toolchains.vendor.reports import RUN_FILE
 
 _SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
@@ -124,6 +124,7 @@ class Run:
 def running(toolchain: VendorToolchain, work: Work, role: Role) -> Iterator[Run]:
     """A ``Run`` in a fresh folder below the stage's outputs; at the end ``run.json`` and ``metrics.json`` are written there."""
     tool = toolchain.tool(work)
+    work.facts["network"] = os.environ.get(NETWORK, "none")
     folder, home = work.output / ".work", work.output / HOME
     folder.mkdir()
     home.mkdir()
