@@ -13,7 +13,8 @@ NETWORK = "EXSEOS_NETWORK"
 _LICENCE = re.compile(
     r"""FLEX(?:net|lm)\ (?:\w+\ )?error
     | Common\ 17-345 | valid\ licen[cs]e\ was\ not\ found
-    | (?:can(?:no|')t|could\ not|unable\ to|fail(?:ed|ure)\ to)\ (?:check\s?out|obtain|acquire|get|find|connect\ to)\ [^\n/]{0,60}\blicen[cs]e\b(?!\.\w|/)
+    | (?:can(?:no|')t|could\ not|unable\ to|fail(?:ed|ure)\ to)\ (?:check\s?out|obtain|acquire|get|find|connect\ to)
+      \ [^\n/]{0,60}\blicen[cs]e\b(?!\.\w|/)  # no word of a path
     | licen[cs]e\ check(?:\s?out)?\ fail | licen[cs]e\ check\s?out\ [^\n]{0,40}fail | invalid\ licen[cs]e\ environment
     | can't\ find\ valid\ feature\ line | licen[cs]e\ (?:file|server)\ does\ not\ (?:support|contain) | no\ such\ feature\ exists
     | no\ (?:valid\ )?(?:\w+\ )?licen[cs]e\ (?:was\ )?(?:found|available|for\b)

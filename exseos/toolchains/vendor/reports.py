@@ -102,7 +102,7 @@ def _fmax(found: dict[Key, Metric]) -> Iterator[Metric]:
 def _seconds(folder: Path, toolchain: VendorToolchain, tool: Tool, metrics: list[Metric]) -> Iterator[Metric]:
     try:
         seconds = float(json.loads((folder / RUN_FILE).read_bytes())["seconds"])
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+    except (FileNotFoundError, ValueError, KeyError, TypeError, OverflowError):
         return
     if not math.isfinite(seconds):
         return
