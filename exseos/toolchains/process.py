@@ -17,7 +17,9 @@ SECONDS = 3600.0
 """Time limit of one call of a compiler, of Yosys or of a place-and-route tool."""
 TAIL_LINES = 15
 _PROGRESS_SECONDS = 15.0
-_SIGNAL_EXITS = {128 + one for one in (signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM)}
+_SIGNAL_EXITS = {
+    128 + one for one in (signal.SIGILL, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM)
+}
 """How a shell, and so a wrapper script, reports that its program died."""
 
 

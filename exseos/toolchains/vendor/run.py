@@ -154,7 +154,7 @@ def locale_variables(home: Path) -> dict[str, str]:
         folder.mkdir(exist_ok=True)
         # localedef's exit code is 1 for warnings, of which the sources of Debian give some
         command = ["localedef", "--force", "-i", "en_US", "-f", "UTF-8", str(folder / _LOCALE)]
-        with suppress(StageError):
+        with suppress(ExseosError):
             run_tool(command, home, 60, home / "localedef.log", what="localedef")
     if not (folder / _LOCALE).is_dir():
         return {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
