@@ -97,7 +97,9 @@ def test_libero_projects_are_made_without_smarthls(softmax: Path, tmp_path: Path
     assert "SmartHLSPath: SmartHLS\n" in (project / "hls4ml_config.yml").read_text()
     top = (project / "firmware" / "myproject.cpp").read_text()
     handed_over = re.findall(r"i < (\d+); i\+\+\) \{\s+(\S+) = \S+;", top)
-    assert handed_over == [("6", "input_layer[i]"), ("5", handed_over[1][1])] and "_struct.data[i]" in handed_over[1][1]
+    assert [size for size, _ in handed_over] == ["6", "5"]  # each array by its own size
+    assert re.fullmatch(r"input_layer(_\d+)?\[i\]", handed_over[0][1])  # Keras counts the layers of a process
+    assert handed_over[1][1].endswith("_struct.data[i]")
     written = [path for path in project.rglob("*") if path.is_file() and str(tmp_path) in path.read_text(errors="replace")]
     assert (written, sorted(path.name for path in project.glob("Makefile*"))) == ([], ["Makefile", "Makefile.compile"])
 
