@@ -81,6 +81,10 @@ STAND_IN = "(STAND-IN, not the real tool)"
 """Behind the name of a toolchain that only takes the place of the real one."""
 
 
+STAND_IN_VERSION = " (stand-in)"
+"""Behind the version of the tool, in every metric that came from such a toolchain."""
+
+
 class ToolchainPin(_Part):
     """A toolchain by version and fingerprint; licence variables by name, never by value."""
 

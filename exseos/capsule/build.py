@@ -120,6 +120,8 @@ def prepare(spec: Spec, request: BuildRequest, scratch: Path, store: Store, prog
     lock = find_lock(spec, store.cache, progress, mounted)
     pins = {pin.name: pin for pin in lock.toolchains}
     vendors = {name: Vendor(there, pins[name], name in request.network_for) for name, there in mounted.items()}
+    for there in vendors.values():
+        there.mounts()  # raises now what would be wrong hours later
     for name in sorted(pins.keys() - mounted.keys()):
         progress.step(
             f"not mounted: {described(pins[name])}; the build stops at its first stage that is not in the store (--toolchain {name}=DIR)"

@@ -112,6 +112,9 @@ def _open(reader: ArchiveReader, seal: str, folder: Path) -> _Capsule:
 def _vendors(capsule: _Capsule, request: ReplayRequest, progress: Progress) -> tuple[dict[str, Vendor], list[str]]:
     """The toolchains that the reviewer mounts, and notes for the verdict; raises ``UsageError`` for one that is not the capsule's."""
     mounted = find_installations(capsule.experiment, request.toolchains, request.network_for, progress)
+    for name in sorted(request.accept - mounted.keys()):
+        hint = f"Mounted are: {', '.join(mounted) or 'none'}."
+        raise UsageError(f"--accept-toolchain names {name!r}, which no --toolchain mounts", where="--accept-toolchain", hint=hint)
     pins = {one.name: one for one in capsule.lock.toolchains}
     vendors, notes = {}, [f"{described(one)}: its numbers are about no hardware" for one in pins.values() if one.stand_in]
     for name, there in mounted.items():
@@ -122,6 +125,7 @@ def _vendors(capsule: _Capsule, request: ReplayRequest, progress: Progress) -> t
             notes.append(f"{difference}: accepted by --accept-toolchain {name}")
         network = name in request.network_for
         vendors[name] = Vendor(there, pin(there), network)
+        vendors[name].mounts()  # raises if they are impossible here: no verdict on the capsule
         if network:
             notes.append(f"{there}: its stages had this machine's network, as --allow-network-for {name} says")
     return vendors, notes

@@ -31,7 +31,7 @@ from exseos.capsule.index import (
 from exseos.capsule.readme import render
 from exseos.digest import sha256_bytes
 from exseos.errors import CapsuleError, ExseosError, HostError
-from exseos.lock import Lock
+from exseos.lock import STAND_IN, STAND_IN_VERSION, Lock
 from exseos.manifest import Manifest
 from exseos.metrics import Metric
 from exseos.progress import Progress, Quiet
@@ -274,9 +274,24 @@ class _Verification:
         except (ValueError, TypeError, RecursionError):
             self._add(LOCK, "missing" if LOCK not in self.reader else "not a valid lock")
             return
+        self._check_toolchains(index, lock)
         known = {f"data/{name}/{pin.filename}": pin.sha256 for name, pin in lock.data.items()}
         for record in index.stages:
             known |= record.entries
         for name, optional in index.optional.items():
             if known.get(name) != optional.sha256:
                 self._add(name, "the index has it with a digest that neither the lock nor a stage gives")
+
+    def _check_toolchains(self, index: Index, lock: Lock) -> None:
+        """A recorded stage and its metrics say of a stand-in what the lock says of it."""
+        for record in index.stages:
+            if record.exact:
+                continue
+            needs = record.needs or ""
+            stand_in = STAND_IN in needs
+            if not any(pin.version in needs and pin.stand_in == stand_in for pin in lock.toolchains):
+                self._add(INDEX, f"stage {record.stage} of {record.trial} ran with {needs or 'nothing'}, which the lock does not pin")
+            for metric in index.metrics:
+                of_it = (metric.trial, metric.stage) == (record.trial, record.stage)
+                if of_it and metric.version.endswith(STAND_IN_VERSION) != stand_in:
+                    self._add(INDEX, f"metric {metric.name} of {record.stage} does not say whether the tool was a stand-in")

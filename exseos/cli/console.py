@@ -47,7 +47,7 @@ class Terminal:
         self._live.stop()
 
     def step(self, text: str) -> None:
-        self._live.console.print(f"[green]•[/green] {Text(text).markup}")
+        self._live.console.print(f"[green]•[/green] {Text(_printable(text)).markup}")
 
     def advance(self, task: str, done: int, total: int | None, unit: str = "B") -> None:
         with self._lock:
@@ -73,7 +73,7 @@ class Plain:
 
     def step(self, text: str) -> None:
         self._last = time.monotonic()
-        self.console.print(text, markup=False)
+        self.console.print(_printable(text), markup=False)
 
     def advance(self, task: str, done: int, total: int | None, unit: str = "B") -> None:
         if time.monotonic() - self._last < _PLAIN_SECONDS:
@@ -81,6 +81,11 @@ class Plain:
         scale, name = (1e6, " MB") if unit == "B" else (1, "")
         of = "" if total is None else f" of {total / scale:,.0f}"
         self.step(f"{task}: {done / scale:,.0f}{of}{name}")
+
+
+def _printable(text: str) -> str:
+    """Without what would command a terminal: steps may quote a capsule."""
+    return "".join(letter if letter in "\n\t" or letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
 
 
 def progress() -> Terminal | Plain:

@@ -73,10 +73,15 @@ def find_lock(spec: Spec, cache: Path, progress: Progress, mounted: Mapping[str,
         raise UsageError(
             f"the lock no longer fits the spec: {', '.join(changed)} changed",
             where=str(folder),
-            hint=f"Make it anew with `exseos lock {spec.path.name}`, or undo the change.",
+            hint=f"Make it anew with `{_lock_command(spec)}`, or undo the change.",
         )
-    check_mounted(lock, mounted or {}, f"Mount the one locked, or lock the spec to this one with `exseos lock {spec.path.name}`.")
+    check_mounted(lock, mounted or {}, f"Mount the one locked, or lock the spec to this one with `{_lock_command(spec)}`.")
     return lock
+
+
+def _lock_command(spec: Spec) -> str:
+    flags = [f"--toolchain {name}=DIR" for name in vendor_toolchains(spec.experiment())]
+    return " ".join(["exseos lock", spec.path.name, *flags])
 
 
 def misfits(lock: Lock, experiment: Experiment) -> list[str]:

@@ -12,9 +12,10 @@ from exseos.errors import ExseosError
 from exseos.formats.base import find as find_format
 from exseos.spec import Check
 from exseos.spec.models import Experiment, Implement, Synthesize
-from exseos.spec.problems import Problem, explain, unknown
+from exseos.spec.problems import Problem, explain, nearest, unknown
 from exseos.toolchains import base as toolchains
 from exseos.toolchains import designs
+from exseos.toolchains.vendor.reports import RUN_TIME
 from exseos.worker.steps.base import parse as parse_step
 
 _TAKEN = ("spec.yaml", "spec.lock", "parent.json", "capsule")
@@ -100,9 +101,9 @@ def _toolchains(experiment: Experiment) -> list[Problem]:
     if unknown_names:
         return unknown_names
     linked = [Problem(error.place, error.what) for error in designs.links(experiment)]
+    problems = linked or _claims(experiment)
     if linked or experiment.synthesize is None:
-        return linked
-    problems = []
+        return problems
     for synthesis in designs.syntheses(experiment):
         tool = toolchains.find(synthesis.section.toolchain)
         if tool.synthesize_parameters is None:
@@ -115,6 +116,19 @@ def _toolchains(experiment: Experiment) -> list[Problem]:
         tool = designs.implementer(implementation, designs.design_of(experiment, implementation))
         assert tool.implement_parameters is not None
         problems += _section(tool.implement_parameters, implementation.section.own, implementation.place)
+    return problems
+
+
+def _claims(experiment: Experiment) -> list[Problem]:
+    """What can be told of claims before anything is measured."""
+    problems = []
+    stages = designs.stage_names(experiment)
+    for index, claim in enumerate(experiment.claims):
+        if claim.stage is not None and claim.stage not in stages:
+            what = f"there is no stage {claim.stage!r}{nearest(claim.stage, stages)}; there is: {', '.join(stages)}"
+            problems.append(Problem(("claims", index, "stage"), what))
+        if claim.metric == RUN_TIME:
+            problems.append(Problem(("claims", index, "metric"), "how long a tool ran differs from run to run: no claim can rest on it"))
     return problems
 
 

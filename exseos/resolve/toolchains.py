@@ -39,6 +39,8 @@ def find_installations(
             if name not in used:
                 hint = f"It uses: {', '.join(used) or 'none that is mounted'}."
                 raise UsageError(f"the experiment does not use the toolchain {name}", where=option, hint=hint)
+    for name in sorted(set(network_for) - given.keys()):
+        raise UsageError(f"--allow-network-for names {name!r}, which no --toolchain mounts", where="--allow-network-for")
     found = {}
     for name, root in given.items():
         found[name] = installation(name, root)

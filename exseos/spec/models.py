@@ -14,7 +14,17 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, 
 
 NAME_PATTERN = r"^[a-z0-9]([a-z0-9_-]{0,62}[a-z0-9])?$"
 NAME_WORDS = "1 to 64 lower-case letters, digits, '-' and '_', with a letter or digit at both ends"
+PART = r"^[A-Za-z0-9][A-Za-z0-9_.:/-]*$"
+"""A part, a family, or a board support package and its variant: what may stand in scripts and makefiles."""
 Name = Annotated[str, Field(pattern=NAME_PATTERN, description=NAME_WORDS)]
+DesignName = Annotated[
+    str,
+    Field(
+        pattern=r"^[a-z0-9]([a-z0-9_-]{0,38}[a-z0-9])?$",
+        description="1 to 40 lower-case letters, digits, '-' and '_', with a letter or digit at both ends",
+    ),
+]
+"""Part of the name of a stage, which is a ``Name``."""
 Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 PositiveInt = Annotated[int, Field(ge=1, lt=2**53)]
@@ -196,13 +206,13 @@ class Train(Section):
 class Convert(Section):
     """How hls4ml turns the model into an HLS project."""
 
-    name: Name | None = Field(None, description="of this conversion, where there are several; default: the backend in lower case")
+    name: DesignName | None = Field(None, description="of this conversion, where there are several; default: the backend in lower case")
     backend: Literal["Vitis", "Vivado", "Quartus", "oneAPI", "Catapult", "Libero"] = "Vitis"
     io_type: Literal["io_parallel", "io_stream"] = "io_parallel"
     strategy: Literal["latency", "resource", "distributed_arithmetic"] = "latency"
     precision: str = "ap_fixed<16,6>"
     reuse_factor: PositiveInt = 1
-    part: str | None = None
+    part: Annotated[str, Field(pattern=PART, description="a part or family such as 'xcvu13p-flga2577-2-e' or 'Agilex7'")] | None = None
     clock_ns: PositiveFloat = 5.0
 
 
@@ -217,7 +227,7 @@ class Synthesize(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="allow", strict=True)
     toolchain: str
-    name: Name | None = Field(None, description="of this design, where there are several; default: the toolchain")
+    name: DesignName | None = Field(None, description="of this design, where there are several; default: the toolchain")
     convert: Name | None = Field(None, description="the conversion it takes; default: the one that the toolchain accepts")
 
     @property
@@ -231,7 +241,7 @@ class Implement(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="allow", strict=True)
     toolchain: str | None = Field(None, description="default: the one that synthesized the design")
-    name: Name | None = Field(None, description="where there are several; default: that of the design")
+    name: DesignName | None = Field(None, description="where there are several; default: that of the design")
     design: Name | None = Field(None, description="the design it takes, where there are several; default: the one of the same toolchain")
 
     @property

@@ -82,7 +82,7 @@ def plan(experiment: Experiment) -> list[StagePlan]:
         stages.append(StagePlan(conversion.stage, {"convert": section}, trained, role="convert"))
     simulated: dict[str, str] = {}
     for conversion in designs.simulations(experiment):
-        simulated[conversion.stage] = conversion.stage.replace("convert", "simulate", 1)
+        simulated[conversion.stage] = designs.simulation_stage(conversion)
         inputs = {**trained, "convert": conversion.stage}
         stages.append(StagePlan(simulated[conversion.stage], {"simulate": spec["simulate"]}, inputs, role="simulate"))
     stages += [_synthesis(experiment, synthesis, trained, simulated) for synthesis in designs.syntheses(experiment)]

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import threading
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -56,6 +57,7 @@ class Session:
         self._process: Process | None = None
         self._count = 0
         self._late = False
+        self._begun = time.monotonic()
         self.hello: dict[str, Any] = {}
         self.failed_output: Path | None = None
         """What the stage that failed last had written, logs among it."""
@@ -67,14 +69,11 @@ class Session:
         warm = warm_folder(self._engine, self._image, self._limits, self._store, self._progress)
         for name in ("in", "out"):
             (self._folder / name).mkdir()
-        mounts = [
-            Mount(self._files, "/spec"),
-            Mount(self._folder / "in", "/in"),
-            Mount(self._folder / "out", "/out", writable=True),
-            *(Mount(path, f"/data/{name}") for name, path in self._data.items()),
-        ]
+        mounts = [Mount(self._folder / "in", "/in"), Mount(self._folder / "out", "/out", writable=True)]
         variables = environment()
-        if self._vendor is not None:
+        if self._vendor is None:
+            mounts += [Mount(self._files, "/spec"), *(Mount(path, f"/data/{name}") for name, path in self._data.items())]
+        else:  # no code of the user where a licence and perhaps a network is
             mounts += self._vendor.mounts()
             variables |= self._vendor.variables
         if warm is not None:
@@ -87,6 +86,7 @@ class Session:
             # The tool is ended first, by the worker, so that its log can be told.
             limits = replace(limits, seconds=limits.seconds + _SPARE_SECONDS)
         self._process = self._engine.start(self._image, command, mounts, limits)
+        self._begun = time.monotonic()
         try:
             self.hello = self._ask({"op": "hello"}, "the worker's start")
         except BaseException:
@@ -119,13 +119,13 @@ class Session:
             parameters=dict(parameters),
             seed=seed,
             inputs=shown,
-            data={name: f"/data/{name}" for name in self._data},
+            data={} if self._vendor else {name: f"/data/{name}" for name in self._data},
             output=f"/out/{output.name}",
         )
         # What only a vendor's stage needs is left out otherwise: the worker of an older capsule does not know it.
         plain = task.model_dump(mode="json", exclude={"toolchains", "seconds"})
         if self._vendor is not None:
-            plain |= {"toolchains": self._vendor.mounted, "seconds": self._limits.seconds}
+            plain |= {"toolchains": self._vendor.mounted, "seconds": self._seconds_left()}
         try:
             result = self._ask({"op": "run", "stage": stage, "task": plain}, stage)
         except ExseosError as error:
@@ -137,6 +137,10 @@ class Session:
         except (ValueError, TypeError, RecursionError) as error:
             raise self._broken(stage, "the facts about the run are no JSON object") from error
         return output, facts
+
+    def _seconds_left(self) -> float | None:
+        """What the tools of a stage may still take of the time that all stages of this worker have together."""
+        return None if self._limits.seconds is None else max(1.0, self._limits.seconds - (time.monotonic() - self._begun))
 
     def _show(self, name: str, folder: Path, manifest: Manifest) -> str:
         """Link (or copy) an earlier stage's outputs to where the worker sees them read-only."""

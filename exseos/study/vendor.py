@@ -10,11 +10,11 @@ from pathlib import Path
 from exseos.engines.base import Mount
 from exseos.errors import UsageError
 from exseos.lock import STAND_IN, ToolchainPin
-from exseos.toolchains.vendor.installation import Installation, licence_set, vendor
-from exseos.toolchains.vendor.licence import NETWORK
+from exseos.toolchains.vendor.installation import Installation, vendor
+from exseos.toolchains.vendor.licence import NETWORK, licence_set
 from exseos.worker.protocol import Mounted
 
-_OURS = ("/data", "/dev", "/in", "/out", "/proc", "/spec", "/sys", "/warm")
+_OURS = ("/dev", "/in", "/out", "/proc", "/sys", "/warm")
 """What a worker sees at these paths and below is ours."""
 _IMAGE = {"/", "/bin", "/etc", "/lib", "/lib64", "/opt", "/opt/exseos", "/sbin", "/tmp", "/usr", "/var"}
 _IMAGE |= {f"/usr/{name}" for name in ("bin", "lib", "local", "sbin", "share")}
@@ -51,18 +51,37 @@ class Vendor:
 
         Raises ``UsageError`` for a path that would hide what the image has.
         """
-        paths = [*self.installation.mounts, *self._licence_files()]
-        for path in paths:
-            if str(path) in _IMAGE or any(path.is_relative_to(own) for own in _OURS):
+        for path in self.installation.mounts:
+            if not _mountable(path):
                 raise UsageError(
-                    f"{self.installation.toolchain.title} cannot be mounted at its own path: the image has something there",
+                    f"{self.installation.toolchain.title} cannot be mounted at its own path: a worker has something there",
                     where=str(path),
-                    hint="Bind or link it to another path, such as /tools/…, and name that.",
+                    hint="Bind-mount it at another path, such as /tools/…, and name that.",
                 )
+        paths = [*self.installation.mounts, *self._licence_files()]
         outermost = [path for path in dict.fromkeys(paths) if not any(path != other and path.is_relative_to(other) for other in paths)]
         return [Mount(path, str(path)) for path in outermost]
 
     def _licence_files(self) -> list[Path]:
-        """Files that the licence variables name; ``port@host`` is none."""
-        parts = [part for value in licence_set(self.installation.toolchain, os.environ).values() for part in value.split(os.pathsep)]
-        return [Path(part) for part in parts if part.startswith("/") and Path(part).exists()]
+        """Files that the licence variables name, and those of folders that they name; ``port@host`` is none.
+
+        Raises ``UsageError`` for one that cannot be mounted, without its value.
+        """
+        found = []
+        for name, value in licence_set(self.installation.toolchain, os.environ).items():
+            for part in value.split(os.pathsep):
+                path = Path(os.path.normpath(part)) if part.startswith("/") else None
+                files = sorted([*path.glob("*.lic"), *path.glob("*.dat")]) if path and path.is_dir() else [path] if path else []
+                there = [file for file in files if file.is_file()]
+                if not all(map(_mountable, there)):
+                    raise UsageError(
+                        f"{name} names a file that cannot be mounted: a worker has something at its path",
+                        where=self.installation.toolchain.name,
+                        hint="Copy the licence file to another folder and name that.",
+                    )
+                found += there
+        return found
+
+
+def _mountable(path: Path) -> bool:
+    return str(path) not in _IMAGE and not any(path.is_relative_to(ours) for ours in _OURS)

@@ -67,7 +67,8 @@ class Bambu(VendorToolchain):
             facts = copy_project(work, run.folder)
             top = str(facts["project"])
             device, clock_ns = section.part or _device(facts["part"]), section.clock_ns or facts["clock_ns"]
-            design = Design(top=top, clock="clock", part=device, clock_ns=clock_ns, rtl="rtl")
+            # An implementation understands the project's part; of a device by Bambu's name it must be told the part.
+            design = Design(top=top, clock="clock", part=section.part or facts["part"], clock_ns=clock_ns, rtl="rtl")
             write_test_data(work, run.folder, 1)
             bench = f"{top}_test.cpp"
             _keep_weights(run.folder / "firmware", top)
@@ -80,7 +81,7 @@ class Bambu(VendorToolchain):
                     [
                         *(str(program), f"firmware/{top}.cpp", f"--top-fname={top}", "--generate-interface=INFER"),
                         *("--compiler=I386_CLANG16", "-O2", "-lm"),
-                        *(f"--device-name={design.part}", f"--clock-period={design.clock_ns}"),
+                        *(f"--device-name={device}", f"--clock-period={design.clock_ns}"),
                         *(f"--generate-tb={bench}", "--simulate", "--simulator=VERILATOR"),
                         *(["--evaluation"] if section.evaluation else []),
                     ],

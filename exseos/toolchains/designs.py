@@ -125,6 +125,19 @@ def toolchains(experiment: Experiment) -> dict[str, Toolchain]:
     return {toolchain.name: toolchain for toolchain in sorted(used, key=lambda one: one.name)}
 
 
+def simulation_stage(conversion: Named[Convert]) -> str:
+    """The name of the stage that simulates a conversion's project."""
+    return conversion.stage.replace("convert", "simulate", 1)
+
+
+def stage_names(experiment: Experiment) -> list[str]:
+    """The names of all stages, in order."""
+    simulated = [simulation_stage(one) for one in simulations(experiment)]
+    designs = [one.stage for one in syntheses(experiment)]
+    implemented = [one.stage for one in implementations(experiment)]
+    return ["prepare", "train", *(one.stage for one in conversions(experiment)), *simulated, *designs, *implemented]
+
+
 def links(experiment: Experiment) -> Iterator[LinkError]:
     """Everything in which the sections do not fit together."""
     for listed in (conversions, syntheses, implementations):
@@ -135,9 +148,14 @@ def links(experiment: Experiment) -> Iterator[LinkError]:
             return
     if experiment.simulate and experiment.convert and not simulations(experiment):
         yield LinkError(("simulate",), f"no conversion compiles without a vendor's compiler; able to: {', '.join(CSIM_BACKENDS)}")
+    simulated = [one.name for one in simulations(experiment)]
     for synthesis in syntheses(experiment):
         try:
-            check_conversion(find(synthesis.section.toolchain), conversion_of(experiment, synthesis), synthesis.place)
+            toolchain, conversion = find(synthesis.section.toolchain), conversion_of(experiment, synthesis)
+            check_conversion(toolchain, conversion, synthesis.place)
+            if conversion and experiment.simulate and not toolchain.backends and conversion.name not in simulated:
+                what = f"a design of {toolchain.name} is compared with a C simulation, and {conversion.name} has none; with one"
+                raise LinkError((*synthesis.place, "convert"), f"{what}: {', '.join(simulated) or 'none'}")
         except LinkError as error:
             yield error
     for implementation in implementations(experiment) if experiment.synthesize else ():

@@ -19,13 +19,14 @@ from pydantic import Field
 
 from exseos.toolchains.base import Work
 from exseos.toolchains.quartus import LICENCE_VARIABLES, PACKAGES
-from exseos.toolchains.vendor.base import DESIGN_FILE, Design, Role, VendorSection, VendorSynthesis, VendorToolchain
+from exseos.toolchains.vendor.base import DESIGN_FILE, Design, Role, VendorSection, VendorSynthesis, VendorToolchain, read_design
 from exseos.toolchains.vendor.hls_project import copy_project, replace_once
 from exseos.toolchains.vendor.run import Run, running
 
 _SOURCES = "project"
 """Folder of the project's sources among the outputs: a full compile starts from them again."""
 _SCRIPTS = ("setvars.sh", "oneapi-vars.sh", "env/vars.sh")
+_QUARTUS = ("sh", "syn", "fit", "sta")
 _FPGA_SCRIPT = "opt/oclfpga/fpgavars.sh"
 _REPORTS = ("build/*.prj/reports/**/json/*", "build/*.prj/reports/lib/*data.js")
 _PARENTS = 4
@@ -76,6 +77,8 @@ class OneApi(VendorToolchain):
         ),
     }
 
+    companion_programs = tuple(f"quartus/{name}" for name in ("bin/quartus_sh", *(f"linux64/quartus_{one}" for one in _QUARTUS)))
+
     def companions(self, root: Path) -> list[Path]:
         """The newest Quartus Prime Pro in a folder above."""
         above = list(root.parents)[:_PARENTS]
@@ -110,7 +113,7 @@ class OneApi(VendorToolchain):
     def implement(self, work: Work) -> None:
         """The whole compile, from the sources to the placed and routed design; keeps the reports."""
         source = work.inputs["synthesize"]
-        design = Design.model_validate_json((source / DESIGN_FILE).read_bytes())
+        design = read_design(source)
         with running(self, work, "implement") as run:
             shutil.copytree(source / _SOURCES, run.folder, dirs_exist_ok=True)
             self._build(run, design, "fpga", "place and route")

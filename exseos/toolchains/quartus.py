@@ -22,7 +22,16 @@ from pydantic import Field
 
 from exseos.errors import StageError
 from exseos.toolchains.base import Work
-from exseos.toolchains.vendor.base import DESIGN_FILE, LOCALE_PACKAGES, Design, Role, VendorSection, VendorSynthesis, VendorToolchain
+from exseos.toolchains.vendor.base import (
+    DESIGN_FILE,
+    LOCALE_PACKAGES,
+    Design,
+    Role,
+    VendorSection,
+    VendorSynthesis,
+    VendorToolchain,
+    read_design,
+)
 from exseos.toolchains.vendor.hls_project import copy_project
 from exseos.toolchains.vendor.run import running
 
@@ -134,7 +143,7 @@ class Quartus(VendorToolchain):
         """Place and route of the components alone, within registers and virtual pins; keeps the reports."""
         section = Implement.model_validate(dict(work.parameters["implement"]))
         source = work.inputs["synthesize"]
-        design = Design.model_validate_json((source / DESIGN_FILE).read_bytes())
+        design = read_design(source)
         project = f"{design.top}-fpga.prj"
         folder = f"{project}/quartus"
         if not (source / folder / f"{_REVISION}.qpf").exists():

@@ -18,7 +18,16 @@ from pydantic import Field
 
 from exseos.errors import StageError
 from exseos.toolchains.base import Work
-from exseos.toolchains.vendor.base import DESIGN_FILE, LOCALE_PACKAGES, Design, Role, VendorSection, VendorSynthesis, VendorToolchain
+from exseos.toolchains.vendor.base import (
+    DESIGN_FILE,
+    LOCALE_PACKAGES,
+    Design,
+    Role,
+    VendorSection,
+    VendorSynthesis,
+    VendorToolchain,
+    read_design,
+)
 from exseos.toolchains.vendor.hls_project import copy_project, replace_once, write_test_data
 from exseos.toolchains.vendor.run import running
 
@@ -75,6 +84,8 @@ class SmartHls(VendorToolchain):
         "implement": (f"{_HLS}/reports/summary.results.rpt",),
     }
 
+    companion_programs = tuple(f"{folder}/{name}" for folder in _PROGRAMS for name in ("libero", "libero_bin", "synplify*", "vsim"))
+
     def companions(self, root: Path) -> list[Path]:
         """What Libero's installer lays beside SmartHLS."""
         return [above / name for above in list(root.parents)[:2] for name in _BESIDE]
@@ -117,7 +128,7 @@ class SmartHls(VendorToolchain):
     def implement(self, work: Work) -> None:
         """HLS again, since its results know their age, then synthesis, place and route by Libero; keeps the reports."""
         source = work.inputs["synthesize"]
-        design = Design.model_validate_json((source / DESIGN_FILE).read_bytes())
+        design = read_design(source)
         with running(self, work, "implement") as run:
             shutil.copytree(source / _SOURCES, run.folder, dirs_exist_ok=True)
             try:

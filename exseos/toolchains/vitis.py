@@ -22,6 +22,7 @@ class Vitis(XilinxHls):
     backends = ("Vitis",)
     programs = ("bin/vitis-run", "bin/vitis_hls", "bin/unwrapped/lnx64.o/vitis_hls", "bin/unwrapped/lnx64.o/vitis-run*")
     version_pattern = r"(?i)(?:vitis[-_ ](?:run|hls)\b[^\n]*?|vitis )v(20[0-9]{2}\.[0-9](?:\.[0-9]+)?)"
+    companion_programs = tuple(f"{folder}/{name}" for name in ("vivado", "vitis_hls") for folder in ("bin", "bin/unwrapped/lnx64.o"))
     variables = ("XILINX_VITIS", "XILINX_HLS")
     usual_places = tuple(
         f"{base}/Xilinx/{tail}" for base in ("/tools", "/opt", "~") for tail in ("Vitis/20*", "Vitis_HLS/20*", "20*/Vitis")

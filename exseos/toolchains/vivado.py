@@ -19,7 +19,7 @@ from pydantic import Field
 from exseos.errors import StageError
 from exseos.toolchains import open as open_design
 from exseos.toolchains.base import Work
-from exseos.toolchains.vendor.base import DESIGN_FILE, Design, Role, VendorSection, VendorToolchain
+from exseos.toolchains.vendor.base import DESIGN_FILE, Design, Role, VendorSection, VendorToolchain, read_design
 from exseos.toolchains.vendor.run import running
 from exseos.toolchains.vendor.xilinx import LICENCE_VARIABLES, PACKAGES, tool_environment
 
@@ -72,7 +72,7 @@ class Vivado(VendorToolchain):
     def implement(self, work: Work) -> None:
         """Synthesis, place, route and reports by one script; keeps the reports, the script and the log."""
         section = Implement.model_validate(dict(work.parameters["implement"]))
-        design = read_design(work)
+        design = design_of(work)
         if section.part or section.clock_ns:
             changes = {"part": section.part or design.part, "clock_ns": section.clock_ns or design.clock_ns}
             design = design.model_copy(update=changes)
@@ -101,11 +101,11 @@ class Vivado(VendorToolchain):
             work.write_json(DESIGN_FILE, design.model_dump())
 
 
-def read_design(work: Work) -> Design:
+def design_of(work: Work) -> Design:
     """The design that the synthesizing toolchain left: ``design.json``, or the interface of the open toolchain."""
     folder = work.inputs["synthesize"]
     if (folder / DESIGN_FILE).exists():
-        return Design.model_validate_json((folder / DESIGN_FILE).read_bytes())
+        return read_design(folder)
     interface = work.read_json("synthesize", "interface.json")
     section = open_design.Synthesize.model_validate(dict(work.parameters["synthesize"]))
     return Design(top=interface["top"], clock=interface["clock"], part=section.part, clock_ns=section.clock_ns, rtl="rtl")

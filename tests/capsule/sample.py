@@ -33,7 +33,7 @@ from exseos.image.dockerfile import ContainerConfig
 from exseos.image.image import Image, image_config
 from exseos.image.layer import Layer
 from exseos.image.tar import tree_tar
-from exseos.lock import STAND_IN, DataPin, ExseosPin, Lock, WheelPin
+from exseos.lock import STAND_IN, DataPin, ExseosPin, Lock, ToolchainPin, WheelPin
 from exseos.manifest import Entry, Manifest
 from exseos.metrics import Metric
 
@@ -246,6 +246,7 @@ def _lock() -> Lock:
             "events": DataPin(filename="events.csv", size=len(EVENTS), sha256=sha256_bytes(EVENTS)),
             "elsewhere": DataPin(filename="more.csv", size=len(MORE), sha256=sha256_bytes(MORE)),
         },
+        toolchains=(ToolchainPin(name="vitis", version="2023.2", fingerprint="stand-in:" + "7" * 64),),
         exseos=ExseosPin(version="0.1.0", filename="exseos-0.1.0-py3-none-any.whl", sha256="1" * 64),
         wheels=(WheelPin(name="numpy", version="2.0", filename="numpy-2.0-py3-none-any.whl", size=7, sha256="2" * 64),),
     )

@@ -27,6 +27,7 @@ from exseos.resolve.check import check_experiment
 from exseos.resolve.toolchains import pin
 from exseos.spec import read_spec
 from exseos.store import Store
+from exseos.toolchains.vendor import licence
 from exseos.toolchains.vendor.installation import installation, vendor_toolchains
 from tests.engines.test_choice import Pretended
 from tests.toolchains.test_installation import script, stand_in
@@ -411,8 +412,8 @@ def test_a_licence_that_a_tool_says_is_not_told_on(tmp_path: Path) -> None:
     root = stand_in(tmp_path / "tool", "bin/vitis-run", says)
     found = examine(environment=environment(tmp_path, XILINX_VITIS=str(root), LM_LICENSE_FILE="27000@secret-host"))
     assert not any("secret-host" in one.text + one.next_step for one in found.findings)
-    hidden = licences.secrets(vendor_toolchains(), {"LM_LICENSE_FILE": "27000@secret-host:/secret/file.lic"})
-    assert licences.redacted("at 27000@secret-host, secret-host and /secret/file.lic", hidden) == (
+    hidden = licence.secrets(vendor_toolchains(), {"LM_LICENSE_FILE": "27000@secret-host:/secret/file.lic"})
+    assert licence.redacted("at 27000@secret-host, secret-host and /secret/file.lic", hidden) == (
         "at $LM_LICENSE_FILE, $LM_LICENSE_FILE and $LM_LICENSE_FILE"
     )
 

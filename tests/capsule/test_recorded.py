@@ -15,7 +15,7 @@ from exseos.capsule.judge import judge_capsule
 from exseos.capsule.recorded import replay_recorded
 from exseos.capsule.sessions import Sessions
 from exseos.capsule.verdict import overall
-from exseos.errors import ExseosError, HostError, StageError
+from exseos.errors import HostError, StageError
 from exseos.manifest import Manifest
 from exseos.progress import Quiet
 from exseos.spec.models import Experiment
@@ -26,7 +26,7 @@ NUMBERS: dict[str, float] = {"lut": 749, "wns_ns": 0.25, "tool_run_time_s": 3600
 
 
 def metrics_file(numbers: Mapping[str, float]) -> str:
-    common = {"unit": "1", "level": "estimated", "origin": "csynth.xml", "tool": "vitis_hls", "version": "2023.2"}
+    common = {"unit": "1", "level": "estimated", "origin": "csynth.xml", "tool": "vitis_hls", "version": "2023.2 (stand-in)"}
     return json.dumps([{**common, "name": name, "value": value} for name, value in numbers.items()])
 
 
@@ -93,13 +93,18 @@ def test_a_number_that_is_missing_now_differs(index: Index, tmp_path: Path) -> N
     assert judged(index, tmp_path, {"lut": 749}, "vitis")[0].verdict == "different"
 
 
-@pytest.mark.parametrize("vendors", [(), ("vitis",)])
+@pytest.mark.parametrize("error", [StageError("no licence"), HostError("killed"), ValueError("x")], ids=lambda error: type(error).__name__)
+def test_a_tool_that_fails_here_contradicts_nothing(index: Index, tmp_path: Path, error: Exception) -> None:
+    result, _ = judged(index, tmp_path, error, "vitis")
+    assert (result.verdict, result.detail) == ("not checkable here", f"it failed: {error}")
+
+
 @pytest.mark.parametrize(
     ("error", "verdict"),
-    [(StageError("no licence"), "different"), (HostError("killed"), "not checkable here"), (ValueError("x"), "different")],
+    [(StageError("cut off"), "different"), (ValueError("x"), "different"), (HostError("killed"), "not checkable here")],
 )
-def test_failures(index: Index, tmp_path: Path, error: ExseosError, verdict: str, vendors: tuple[str, ...]) -> None:
-    assert judged(index, tmp_path, error, *vendors)[0].verdict == verdict
+def test_reports_that_cannot_be_read_again(index: Index, tmp_path: Path, error: Exception, verdict: str) -> None:
+    assert judged(index, tmp_path, error)[0].verdict == verdict
 
 
 SPEC = {

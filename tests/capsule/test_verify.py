@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import subprocess
 import sys
@@ -298,3 +299,38 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) < 30
+
+
+def recorded(**changes: str) -> Sample:
+    """The sample with a stage that a stand-in ran."""
+    metric = {
+        "name": "lut",
+        "value": 1,
+        "unit": "count",
+        "level": "routed",
+        "origin": "a.rpt",
+        "tool": "vivado",
+        "version": "2023.2 (stand-in)",
+    }
+    sample = Sample()
+    sample.recorded["implement"] = {"metrics.json": json.dumps([{**metric, **changes}]).encode()}
+    return sample
+
+
+def test_a_stage_of_a_stand_in_is_whole(tmp_path: Path) -> None:
+    assert verify(write(tmp_path / "a.zip", recorded().entries())).problems == ()
+
+
+def test_a_forger_cannot_hide_a_stand_in(tmp_path: Path) -> None:
+    """The lock enters the experiment id, and the index must say what the lock says."""
+    report = verify(write(tmp_path / "metric.zip", recorded(version="2023.2").entries()))
+    assert [problem.what for problem in report.problems] == ["metric lut of implement does not say whether the tool was a stand-in"]
+    entries = recorded(version="2023.2").entries()
+    index = Index.parse(entries["capsule.json"])
+    stages = tuple(
+        stage if stage.exact else stage.model_copy(update={"needs": (stage.needs or "").partition(" (STAND")[0]}) for stage in index.stages
+    )
+    report = verify(write(tmp_path / "needs.zip", complete(entries, index.model_copy(update={"stages": stages}))))
+    assert [problem.what for problem in report.problems] == [
+        "stage implement of trial-0 ran with Vitis HLS 2023.2, which the lock does not pin"
+    ]

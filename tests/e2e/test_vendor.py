@@ -247,10 +247,27 @@ def test_a_licence_server_needs_the_network_and_consent(exseos: Exseos, spec: Pa
     with zipfile.ZipFile(exseos.folder / CAPSULE) as archive:
         networks = {facts["stage"]: facts.get("network") for facts in json.loads(archive.read("run/stages.json"))}
         assert {stage: networks[stage] for stage in ("train", *RECORDED)} == {"train": None, **dict.fromkeys(RECORDED, "host")}
-        assert not any(address.encode() in archive.read(name) for name in archive.namelist() if not name.endswith("tool.log"))
+        assert not any(address.encode() in archive.read(name) for name in archive.namelist())
     ended = exseos("capsule", "replay", exseos.folder / CAPSULE, *tools.arguments, "--engine", engine, "--allow-network-for", "quartus")
     assert ended.code == 2
     assert "the experiment does not use the toolchain quartus" in ended.error
+
+
+def test_no_code_of_the_user_runs_where_a_licence_is(exseos: Exseos, spec: Path, tmp_path: Path) -> None:
+    """A module of the spec that is called like a library of the readers is not found in a vendor's worker."""
+    folder = shutil.copytree(spec.parent, tmp_path / "experiment")
+    (folder / "lxml.py").write_text("raise SystemExit('code of the user ran')\n")
+    (folder / "spec.yaml").write_text((folder / "spec.yaml").read_text().replace("seed: 1\n", "seed: 1\nfiles: [lxml.py]\n"))
+    ended = build(exseos, folder / "spec.yaml", Tools.lay_out(tmp_path / "tools"))
+    assert ended.code == 0, ended.text
+
+
+def test_a_tool_without_licence_in_a_replay_contradicts_nothing(exseos: Exseos, capsule: Path, tmp_path: Path) -> None:
+    verdict, ended = replayed(exseos, capsule, *Tools.lay_out(tmp_path / "tools", "no-licence").arguments)
+    assert ended.code == 4, ended.text
+    reasons = {entry.name: entry.detail for entry in verdict.entries if entry.kind == "stage"}
+    assert "Vitis HLS has no licence" in reasons["synthesize-vitis"]
+    assert set(verdicts(verdict, "metric").values()) == {"identical", "not checkable here"}
 
 
 def test_a_tool_that_is_killed_is_the_machines_fault(exseos: Exseos, spec: Path, tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def test_a_folder_inside_another_is_mounted_once() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/usr", "/usr/bin", "/opt", "/opt/exseos", "/tmp", "/in/x", "/out", "/spec", "/proc/1", "/dev/shm/x"]
+    "path", ["/", "/usr", "/usr/bin", "/opt", "/opt/exseos", "/tmp", "/in/x", "/out", "/warm", "/proc/1", "/dev/shm/x"]
 )
 def test_a_path_that_would_hide_the_image_is_refused(path: str) -> None:
     with pytest.raises(UsageError, match="cannot be mounted at its own path") as caught:
@@ -49,7 +49,9 @@ def test_a_path_that_would_hide_the_image_is_refused(path: str) -> None:
     assert caught.value.hint is not None
 
 
-@pytest.mark.parametrize("path", ["/opt/Xilinx/Vitis/2023.2", "/usr/local/Xilinx", "/home/somebody/tools", "/tmp/tools", "/optional"])
+@pytest.mark.parametrize(
+    "path", ["/opt/Xilinx/Vitis/2023.2", "/usr/local/Xilinx", "/home/somebody/tools", "/tmp/tools", "/optional", "/data/x", "/spec"]
+)
 def test_any_other_path_is_taken(path: str) -> None:
     assert [mount.target for mount in mounted(Path(path)).mounts()] == [path]
 
@@ -57,11 +59,30 @@ def test_any_other_path_is_taken(path: str) -> None:
 def test_licences_pass_and_their_files_are_mounted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     licence = tmp_path / "xilinx.lic"
     licence.write_text("FEATURE")
-    monkeypatch.setenv("XILINXD_LICENSE_FILE", f"2100@server:{licence}:/nowhere.lic")
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for name in ("b.lic", "a.dat", "private.txt"):
+        (folder / name).write_text("FEATURE")
+    value = f"2100@server:{tmp_path}/x/../xilinx.lic:/nowhere.lic:{folder}"
+    monkeypatch.setenv("XILINXD_LICENSE_FILE", value)
     monkeypatch.setenv("MGLS_LICENSE_FILE", "1717@other")
     there = mounted(Path("/tools/vitis"))
-    assert there.variables == {"XILINXD_LICENSE_FILE": f"2100@server:{licence}:/nowhere.lic"}
-    assert [mount.target for mount in there.mounts()] == ["/tools/vitis", str(licence)]
+    assert there.variables == {"XILINXD_LICENSE_FILE": value}
+    found = [mount.target for mount in there.mounts()]
+    assert found == ["/tools/vitis", str(licence), str(folder / "a.dat"), str(folder / "b.lic")]
+
+
+@pytest.mark.parametrize("value", ["/", "/etc", "/usr/lib", "relative.lic", "2100@server"])
+def test_a_licence_that_names_no_file_mounts_nothing(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LM_LICENSE_FILE", value)
+    assert [mount.target for mount in mounted(Path("/tools/vitis")).mounts()] == ["/tools/vitis"]
+
+
+def test_a_licence_file_that_cannot_be_mounted_is_told_by_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LM_LICENSE_FILE", "/proc/version")
+    with pytest.raises(UsageError, match="LM_LICENSE_FILE names a file that cannot be mounted") as caught:
+        mounted(Path("/tools/vitis")).mounts()
+    assert "/proc/version" not in str(caught.value)
 
 
 def test_the_network_is_told_only_if_there_is_one() -> None:

@@ -79,6 +79,34 @@ def test_a_link_is_mounted_beside_what_it_leads_to(tmp_path: Path) -> None:
     assert found.fingerprint == installation("vitis", there).fingerprint
 
 
+def test_what_makes_numbers_beside_it_is_part_of_the_fingerprint(tmp_path: Path) -> None:
+    """Vitis HLS calls the Vivado of its release: another one is another tool, and a stand-in there makes a stand-in of all."""
+    root = tmp_path / "one/Vitis/2023.2"
+    script(root / "bin/vitis-run", "#!/bin/sh\necho '****** vitis-run v2023.2 (64-bit)'\n")
+    program = root / "bin/unwrapped/lnx64.o/vitis_hls"
+    program.parent.mkdir(parents=True)
+    shutil.copyfile("/bin/true", program)
+    alone = installation("vitis", root)
+    real(tmp_path / "one/Vivado/2023.2")
+    beside = installation("vitis", root)
+    assert (alone.stand_in, beside.stand_in) == (False, False)
+    assert alone.fingerprint != beside.fingerprint
+    elsewhere = shutil.copytree(tmp_path / "one", tmp_path / "two") / "Vitis/2023.2"
+    assert installation("vitis", elsewhere).fingerprint == beside.fingerprint
+    with (tmp_path / "two/Vivado/2023.2/bin/unwrapped/lnx64.o/vivado").open("ab") as stream:
+        stream.write(b"x")
+    assert installation("vitis", elsewhere).fingerprint != beside.fingerprint
+    stand_in(tmp_path / "two/Vivado/2023.2")
+    assert installation("vitis", elsewhere).stand_in
+
+
+@pytest.mark.parametrize(("path", "words"), [("a:b/2023.2", "a path with ':'"), ("~nobody-of-that-name/x", "there is no such user")])
+def test_a_path_that_cannot_be_used(tmp_path: Path, path: str, words: str) -> None:
+    given = Path(path) if path.startswith("~") else stand_in(tmp_path / path)
+    with pytest.raises(UsageError, match=words):
+        installation("vivado", given)
+
+
 def test_no_folder(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="there is no folder for Vivado") as caught:
         installation("vivado", tmp_path / "none")

@@ -13,10 +13,10 @@ from pathlib import Path
 from exseos.capsule.doctor import disk, machine, network
 from exseos.capsule.doctor.engines import examine_engines
 from exseos.capsule.doctor.findings import SECONDS, Finding, gather
-from exseos.capsule.doctor.licences import redacted, secrets
 from exseos.capsule.doctor.spec import examine_spec
 from exseos.capsule.doctor.toolchains import examine_toolchains
 from exseos.toolchains.vendor.installation import Installation, vendor, vendor_toolchains
+from exseos.toolchains.vendor.licence import redacted, secrets
 
 __all__ = ["Examination", "Finding", "examine"]
 

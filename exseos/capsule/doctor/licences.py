@@ -13,7 +13,6 @@ from exseos.toolchains.vendor.search import is_folder
 
 _SERVER = re.compile(r"\d*@[^@/\s]+")
 _BYTES = 64 << 10
-_SHORTEST = 4
 
 
 def licences(
@@ -70,21 +69,3 @@ def _asks_server(path: Path) -> bool:
         except OSError:
             continue
     return False
-
-
-def secrets(tools: Sequence[VendorToolchain], environment: Mapping[str, str]) -> dict[str, str]:
-    """Values, and parts of values, of licence variables → the variable's name: what a tool may say and nobody should read here."""
-    found = {}
-    for variable in sorted({variable for tool in tools for variable in tool.licence_variables}):
-        value = environment.get(variable, "")
-        for part in (value, *re.split(r"[:,;]", value), *re.findall(r"@([^@:,;]+)", value)):
-            if len(part) >= _SHORTEST:
-                found[part] = variable
-    return found
-
-
-def redacted(text: str, hidden: Mapping[str, str]) -> str:
-    """``text`` with each value of ``hidden`` replaced by the name of its variable, the longest first."""
-    for value in sorted(hidden, key=len, reverse=True):
-        text = text.replace(value, f"${hidden[value]}")
-    return text

@@ -10,10 +10,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from exseos.errors import StageError
+from exseos.errors import CapsuleError, StageError
+from exseos.manifest import check_path
 from exseos.metrics import Metric
+from exseos.spec.models import PART
 from exseos.toolchains.base import Tool, Toolchain, Work
 
 Role = Literal["synthesize", "implement"]
@@ -47,15 +49,26 @@ class Design(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    top: str
+    top: Annotated[str, Field(pattern=r"^[A-Za-z_][\w$]*$")]
     """The top module."""
-    clock: str = ""
+    clock: Annotated[str, Field(pattern=r"^([A-Za-z_][\w$]*)?$")] = ""
     """Its clock port."""
-    part: str
-    clock_ns: float
+    part: Annotated[str, Field(pattern=PART)]
+    clock_ns: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     """Target period."""
-    rtl: str
-    """Folder of the sources, relative to the stage's outputs."""
+    rtl: Annotated[str, AfterValidator(lambda folder: check_path(folder) if folder else "")]
+    """Folder of the sources, relative to the stage's outputs; empty where only the toolchain itself can go on."""
+
+
+def read_design(folder: Path) -> Design:
+    """The record of the design among a stage's outputs; raises ``StageError`` if it is missing or damaged.
+
+    It may come from a capsule: its names become parts of paths and scripts.
+    """
+    try:
+        return Design.model_validate_json((folder / DESIGN_FILE).read_bytes())
+    except (OSError, ValidationError, CapsuleError) as error:
+        raise StageError("the record of the design is missing or damaged", where=DESIGN_FILE) from error
 
 
 class VendorToolchain(Toolchain):
@@ -82,6 +95,9 @@ class VendorToolchain(Toolchain):
 
     ``{top}`` in a pattern is the design's top module.
     """
+
+    companion_programs: ClassVar[tuple[str, ...]] = ()
+    """Main executables of companions, relative to each of them: part of the fingerprint, since they make numbers too."""
 
     def companions(self, root: Path) -> list[Path]:
         """Further folders of the same vendor that its tools reach for, derived from ``root``; absent ones are passed over."""

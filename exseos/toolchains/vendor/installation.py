@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,7 +70,13 @@ def installation(name: str, root: Path, seconds: float = _QUERY_SECONDS) -> Inst
     ``seconds`` is how long it may take to say its version.
     """
     tool = vendor(name)
-    root = Path(os.path.abspath(root.expanduser()))  # noqa: PTH100 (a path like …/latest stays as the user wrote it)
+    try:
+        root = Path(os.path.abspath(root.expanduser()))  # noqa: PTH100 (a path like …/latest stays as the user wrote it)
+    except RuntimeError as error:
+        raise UsageError(f"there is no such user: {root.parts[0]}", where=str(root), hint="Write the whole path.") from error
+    if ":" in str(root.resolve()) + str(root):
+        hint = "Bind-mount or link it at a path without one."
+        raise UsageError("a path with ':' can stand neither in PATH nor in a mount", where=str(root), hint=hint)
     if not root.is_dir():
         raise UsageError(f"there is no folder for {tool.title}", where=str(root), hint=f"Name its installation: --toolchain {name}=DIR.")
     programs = list(matches(tool.programs, root))
@@ -80,8 +86,9 @@ def installation(name: str, root: Path, seconds: float = _QUERY_SECONDS) -> Inst
             where=str(root),
             hint=_nearby(tool, root) or f"Name the folder that holds {tool.programs[0]}.",
         )
+    beside = [program for path in tool.companions(root.resolve()) for program in matches(tool.companion_programs, path)]
     heads = [head(path) for path in programs]
-    stand_in = any(MARKER in first for first in heads)
+    stand_in = any(MARKER in first for first in [*heads, *map(head, beside)])
     if not stand_in and not any(first.startswith(ELF) for first in heads):
         raise UsageError(
             f"no program of {tool.title} here is a machine program: these are wrappers of an installation elsewhere",
@@ -90,6 +97,8 @@ def installation(name: str, root: Path, seconds: float = _QUERY_SECONDS) -> Inst
         )
     version, doubt = ask_version(tool, root, programs[0], seconds)
     files = {path.relative_to(root).as_posix(): sha256_file(path) for path in [*programs, *matches(tool.version_files, root)]}
+    if beside:
+        files["beside"] = sha256_json(sorted([path.name, sha256_file(path)] for path in beside))
     kind = "stand-in" if stand_in else "sha256"
     fingerprint = f"{kind}:{sha256_json({'toolchain': name, 'version': version, 'files': files})}"
     # Scripts of an installation know each other by the path that they were installed under, which may lead through links.
@@ -171,8 +180,3 @@ def _nearby(tool: VendorToolchain, root: Path) -> str:
         if folder.is_dir() and any(matches(tool.programs, folder)):
             return f"Did you mean --toolchain {tool.name}={folder}?"
     return ""
-
-
-def licence_set(tool: VendorToolchain, environment: Mapping[str, str]) -> dict[str, str]:
-    """The licence variables that are set, with their values: for the tool's own environment alone, never for a record."""
-    return {name: value for name in tool.licence_variables if (value := environment.get(name))}

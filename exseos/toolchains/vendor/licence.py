@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from exseos.toolchains.vendor.base import VendorToolchain
@@ -25,6 +26,8 @@ _LICENCE = re.compile(
 _HARMLESS = re.compile(r"\W*(?:critical\ )?(?:warning|info|note)\b", re.IGNORECASE)
 """A tool that goes on with another licence says so: what it fails of later is something else."""
 _LAST_BYTES = 1 << 20
+_SHORTEST = 4
+"""Parts of values that are shorter stand for themselves: replacing them would garble every text."""
 
 
 def licence_line(log: Path) -> str:
@@ -49,3 +52,26 @@ def licence_hint(toolchain: VendorToolchain) -> str:
             f"cannot be used. Allow it with --allow-network-for {toolchain.name}; the verdict will say so."
         )
     return f"The tool had the host's network and {' and '.join(there)}: does that server answer, and does it have the feature free?"
+
+
+def secrets(tools: Sequence[VendorToolchain], environment: Mapping[str, str]) -> dict[str, str]:
+    """Values, and parts of values, of licence variables → the variable's name: what a tool may say and nobody should read here."""
+    found = {}
+    for variable in sorted({variable for tool in tools for variable in tool.licence_variables}):
+        value = environment.get(variable, "")
+        for part in (value, *re.split(r"[:,;]", value), *re.findall(r"@([^@:,;]+)", value)):
+            if len(part) >= _SHORTEST:
+                found[part] = variable
+    return found
+
+
+def redacted(text: str, hidden: Mapping[str, str]) -> str:
+    """``text`` with each value of ``hidden`` replaced by the name of its variable, the longest first."""
+    for value in sorted(hidden, key=len, reverse=True):
+        text = text.replace(value, f"${hidden[value]}")
+    return text
+
+
+def licence_set(tool: VendorToolchain, environment: Mapping[str, str]) -> dict[str, str]:
+    """The licence variables that are set, with their values: for the tool's own environment alone, never for a record."""
+    return {name: value for name in tool.licence_variables if (value := environment.get(name))}

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from exseos.errors import StageError
+from exseos.lock import STAND_IN_VERSION
 from exseos.metrics import Metric
 from exseos.readers.base import Number, ReportError
 from exseos.readers.collect import read_report
 from exseos.toolchains.base import Tool
-from exseos.toolchains.vendor.base import DESIGN_FILE, Design, Role, VendorToolchain
+from exseos.toolchains.vendor.base import DESIGN_FILE, Role, VendorToolchain, read_design
 
 RUN_FILE = "run.json"
 """How the tools were called, and for how long they ran."""
@@ -41,7 +41,7 @@ def read_metrics(toolchain: VendorToolchain, role: Role, folder: Path, tool: Too
             ) from error
         if report is None:
             continue
-        version = (report.version or tool.version) + (" (stand-in)" if tool.stand_in else "")
+        version = (report.version or tool.version) + (STAND_IN_VERSION if tool.stand_in else "")
         for number in report.numbers:
             if number.scope == "design" or number.scope.startswith("SLR"):
                 metric = _metric(number, origin, report.tool, version)
@@ -64,17 +64,8 @@ def report_files(toolchain: VendorToolchain, role: Role, folder: Path) -> Iterat
 
 
 def _top(folder: Path) -> str:
-    """The design's top module, empty where there is no record of the design; raises ``StageError`` for one that names none."""
-    path = folder / DESIGN_FILE
-    if not path.exists():
-        return ""
-    try:
-        top = Design.model_validate_json(path.read_bytes()).top
-    except (OSError, ValueError) as error:
-        raise StageError("the record of the design is damaged", where=DESIGN_FILE) from error
-    if not re.fullmatch(r"[\w$]+", top):
-        raise StageError(f"the record of the design has a top module called {top!r}", where=DESIGN_FILE)
-    return top
+    """The design's top module, empty where there is no record of the design; raises ``StageError`` for a damaged one."""
+    return read_design(folder).top if (folder / DESIGN_FILE).exists() else ""
 
 
 def _metric(number: Number, origin: str, tool: str, version: str) -> Metric:
@@ -109,5 +100,5 @@ def _seconds(folder: Path, toolchain: VendorToolchain, tool: Tool, metrics: list
     level = max((metric.level for metric in metrics), key=("estimated", "cosimulated", "synthesized", "routed").index)
     if any((metric.name, metric.level) == (RUN_TIME, level) for metric in metrics):
         return  # the tool's own report says it
-    version = tool.version + (" (stand-in)" if tool.stand_in else "")
+    version = tool.version + (STAND_IN_VERSION if tool.stand_in else "")
     yield Metric(name=RUN_TIME, value=seconds, unit="s", level=level, origin=RUN_FILE, tool=toolchain.name, version=version)

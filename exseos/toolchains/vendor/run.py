@@ -16,7 +16,7 @@ from exseos.errors import ExseosError, HostError, StageError
 from exseos.toolchains.base import Tool, Work
 from exseos.toolchains.process import run_tool, tail
 from exseos.toolchains.vendor.base import Role, VendorToolchain
-from exseos.toolchains.vendor.licence import NETWORK, licence_hint, licence_line
+from exseos.toolchains.vendor.licence import NETWORK, licence_hint, licence_line, licence_set, redacted, secrets
 from exseos.toolchains.vendor.reports import RUN_FILE
 
 _SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
@@ -29,6 +29,8 @@ _KILLED = re.compile(
     re.MULTILINE,
 )
 """How make, CMake and compilers' drivers, which end with an exit code of their own, tell that a program below them was killed."""
+_LARGEST = 256 << 20
+"""Bytes of a file that is looked through for values of licence variables."""
 LOG = "tool.log"
 """All that the tools of a stage printed, one after another."""
 
@@ -63,9 +65,9 @@ class Run:
                 progress=lambda line: self.work.progress(f"{what}: {line}", None, None),
             )
         except ExseosError as error:
-            if (explained := self._explained(error, log)) is None:
-                raise
-            raise explained from error
+            explained = self._explained(error, log) or error
+            kind = type(explained)
+            raise kind(self._told(explained.what), where=explained.where, hint=self._told(explained.hint or "") or None) from error
         finally:
             self.seconds += time.monotonic() - begin
             self._append(log, what)
@@ -78,7 +80,7 @@ class Run:
                 reason = licence_line(log)
                 hint = licence_hint(self.toolchain) if reason else "Its log says why."
                 raise StageError(
-                    f"{self.toolchain.title} ended, but left no {pattern}; its last words:\n{tail(log)}",
+                    self._told(f"{self.toolchain.title} ended, but left no {pattern}; its last words:\n{tail(log)}"),
                     where=self.toolchain.name,
                     hint=hint,
                 )
@@ -92,21 +94,38 @@ class Run:
             target = self.work.output / under / path.relative_to(self.folder)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)
+            self._hide_licences(target)
 
     def _environment(self) -> dict[str, str]:
         own = self.toolchain.environment(self.tool.root, self.home)
         path = ":".join(filter(None, (own.pop("PATH", ""), _SYSTEM_PATH)))
-        licences = {name: value for name in self.toolchain.licence_variables if (value := os.environ.get(name))}
+        licences = licence_set(self.toolchain, os.environ)
         return {"PATH": path, "HOME": str(self.home), "USER": "exseos", "TERM": "dumb", **locale_variables(self.home), **licences, **own}
 
     def _append(self, log: Path, what: str) -> None:
         """The tool's output, behind that of the tools before it."""
         if not log.exists():
             return
+        self._hide_licences(log)
         with (self.work.output / LOG).open("ab") as whole, log.open("rb") as part:
             whole.write(f"==== {what}\n".encode())
             shutil.copyfileobj(part, whole)
         log.unlink()
+
+    def _told(self, text: str) -> str:
+        """``text`` with the variables' names for the values of licence variables: a tool may print them, a record must not."""
+        return redacted(text, secrets([self.toolchain], os.environ))
+
+    def _hide_licences(self, path: Path) -> None:
+        """The same in a file, whatever else it holds."""
+        hidden = {value.encode(): f"${name}".encode() for value, name in secrets([self.toolchain], os.environ).items()}
+        if not hidden or path.stat().st_size > _LARGEST:
+            return
+        data = changed = path.read_bytes()
+        for value in sorted(hidden, key=len, reverse=True):
+            changed = changed.replace(value, hidden[value])
+        if changed != data:
+            path.write_bytes(changed)
 
     def _explained(self, error: ExseosError, log: Path) -> ExseosError | None:
         """A better error, if the log tells of a missing licence or of a program that was killed."""
