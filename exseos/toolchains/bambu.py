@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -34,9 +34,6 @@ class Synthesis(VendorSynthesis):
 
     part: str | None = Field(
         None, pattern=r"^[A-Za-z0-9_-]+$", description="a device by Bambu's name, such as 'xc7z020-1clg484-VVD'; default: the project's"
-    )
-    clock_ns: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
-        None, description="target clock period; default: the project's"
     )
     evaluation: bool = Field(False, description="area and clock, by the logic synthesis tool of the device")
 

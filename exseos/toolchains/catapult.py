@@ -14,7 +14,7 @@ import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -33,9 +33,6 @@ class Synthesis(VendorSynthesis):
 
     part: str | None = Field(
         None, pattern=r"^[A-Za-z0-9_-]+$", description="a Xilinx part such as 'xcku115-flvb2104-2-i'; default: the project's"
-    )
-    clock_ns: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
-        None, description="target clock period; default: the project's"
     )
 
 

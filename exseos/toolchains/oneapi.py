@@ -13,7 +13,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -38,9 +38,6 @@ class Synthesis(VendorSynthesis):
 
     part: str | None = Field(
         None, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_:./+-]*$", description="a family, part or board, such as 'Agilex7'; default: the project's"
-    )
-    clock_ns: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
-        None, description="target clock period; default: the project's"
     )
 
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -51,9 +51,6 @@ class Synthesis(VendorSynthesis):
 
     part: str | None = Field(
         None, pattern=r"^[A-Za-z0-9]+$", description="a family or part such as 'Arria10' or '10AX115U1F45I1SG'; default: the project's"
-    )
-    clock_ns: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
-        None, description="target clock period; default: the project's"
     )
     continue_if_large: bool = Field(False, description="go on where the estimate exceeds the device")
 

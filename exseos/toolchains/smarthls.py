@@ -45,9 +45,6 @@ class Synthesis(VendorSynthesis):
     """The ``synthesize`` section."""
 
     part: str | None = Field(None, pattern=r"^[A-Za-z0-9_-]+$", description="a part such as 'MPF300'; default: the project's")
-    clock_ns: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
-        None, description="target clock period; default: the project's"
-    )
     cosim_rows: Annotated[int, Field(ge=0, lt=5000)] = Field(0, description="test rows of the RTL cosimulation; 0: none")
 
 

@@ -38,6 +38,9 @@ class VendorSynthesis(VendorSection):
     """A ``synthesize`` section."""
 
     toolchain: str
+    clock_ns: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
+        None, description="target clock period; default: the project's"
+    )
 
 
 DESIGN_FILE = "design.json"

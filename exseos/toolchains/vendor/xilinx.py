@@ -25,9 +25,6 @@ class HlsSection(VendorSynthesis):
     """The ``synthesize`` section of both."""
 
     part: str | None = Field(None, pattern=r"^[A-Za-z0-9_-]+$", description="a part such as 'xcvu13p-flga2577-2-e'; default: the project's")
-    clock_ns: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
-        None, description="target clock period; default: the project's"
-    )
     cosim_rows: Annotated[int, Field(ge=0, le=100_000)] = Field(0, description="test rows of the RTL cosimulation; 0: none")
     export: bool = Field(False, description="export the design as an IP")
     vivado_synthesis: bool = Field(False, description="logic synthesis by Vivado, for resources nearer to the truth")
