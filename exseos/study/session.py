@@ -128,9 +128,9 @@ class Session:
             plain |= {"toolchains": self._vendor.mounted, "seconds": self._seconds_left()}
         try:
             result = self._ask({"op": "run", "stage": stage, "task": plain}, stage)
-        except ExseosError as error:
+        except ExseosError:
             self.failed_output = output
-            raise error
+            raise
         try:
             facts = dict(result.get("facts", {}))
             canonical_json(facts)
