@@ -26,7 +26,8 @@ from exseos.digest import canonical_json
 from exseos.errors import CapsuleError
 from exseos.manifest import Entry, Manifest, check_path
 from exseos.metrics import Level, Metric
-from exseos.spec.models import Claim, Name
+from exseos.spec.models import Claim
+from exseos.spec.values import Name
 
 INDEX = "capsule.json"
 README = "README.md"

@@ -11,8 +11,8 @@ import click
 
 from exseos.errors import UsageError
 from exseos.resources import resource
-from exseos.spec.models import NAME_PATTERN, NAME_WORDS
 from exseos.spec.problems import nearest
+from exseos.spec.values import NAME_PATTERN, NAME_WORDS
 
 
 @click.command()

@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from exseos.errors import CapsuleError, StageError
 from exseos.manifest import check_path
 from exseos.metrics import Metric
-from exseos.spec.models import PART
+from exseos.spec.values import PART
 from exseos.toolchains.base import Tool, Toolchain, Work
 
 Role = Literal["synthesize", "implement"]
