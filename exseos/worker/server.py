@@ -11,6 +11,7 @@ import pkgutil
 import platform
 import threading
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -102,7 +103,7 @@ class Server:
         )
         if task.seconds is not None:
             context.seconds = task.seconds
-        with user_code.importable(context.files):
+        with user_code.importable(context.files) if stage.user_code else nullcontext():
             stage.run(context)
         return {"facts": context.facts, "seconds": round(time.monotonic() - started, 3)}
 

@@ -102,6 +102,19 @@ def test_a_module_named_like_a_library_is_refused(worker: Worker, events: Path, 
     assert "exists already" in error["what"]
 
 
+def test_files_of_the_spec_hide_no_library_from_a_stage_that_calls_none_of_them(worker: Worker, tmp_path: Path) -> None:
+    """Their digests are not in such a stage's key, so its result must not depend on them."""
+    recorded = tmp_path / "recorded"
+    recorded.mkdir()
+    (recorded / "run.json").write_text('{"version": "2024.10", "fingerprint": "sha256:0"}')
+    (recorded / "bambu_results_0.xml").write_text('<?xml version="1.0"?>\n<bambu_results>\n <CYCLES value="7"/>\n</bambu_results>\n')
+    (tmp_path / "lxml.py").write_text("raise SystemExit('code of the user ran')\n")
+    parameters = {"toolchain": "bambu", "role": "synthesize"}
+    result(worker.run("reread", tmp_path / "out", parameters, inputs={"recorded": str(recorded)}, files=str(tmp_path)))
+    metrics = json.loads((tmp_path / "out/metrics.json").read_bytes())
+    assert {metric["value"] for metric in metrics} == {7}
+
+
 def test_modules_are_loaded_afresh_and_may_import_each_other(worker: Worker, events: Path, tmp_path: Path) -> None:
     for number in (2.0, 3.0):
         spec = tmp_path / f"spec{number}"

@@ -49,6 +49,8 @@ class Stage(ABC):
     """One step of an experiment. Exact: the same context gives the same bytes in ``output``, anywhere."""
 
     name: ClassVar[str]
+    user_code: ClassVar[bool] = False
+    """Whether it calls functions of the spec's files: only then can they be imported, since only then do they enter its key."""
 
     @abstractmethod
     def run(self, context: Context) -> None:

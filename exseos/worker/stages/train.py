@@ -37,6 +37,7 @@ class Train(Stage):
     """Builds the user's model, checks it, trains it, traces the ranges of its quantizers, and measures it on the test part."""
 
     name = "train"
+    user_code = True
 
     def run(self, context: Context) -> None:
         context.progress("loading TensorFlow", None, None)
