@@ -31,7 +31,9 @@ class Replayed:
     digest: str | None = None
     metrics: dict[Key, float | int] = field(default_factory=dict)
     loose: bool = False
-    """Trained on a CPU with another numerics probe, or run by a vendor's tool: compared within tolerance."""
+    """Trained with unknown operations on a CPU with another numerics probe, or run by a vendor's tool: compared within tolerance."""
+    unknown: tuple[str, ...] = ()
+    """What the training used that is not known to be exact on every CPU."""
 
 
 def key_of(metric: Metric) -> Key:

@@ -18,10 +18,7 @@ from exseos.manifest import Entry, Manifest
 from exseos.progress import Progress
 from exseos.spec.models import Experiment
 from exseos.study.plan import StagePlan, plan
-from exseos.study.trial import read_metrics
-
-TRAINING = "train"
-"""The one stage whose numbers may depend on the kind of CPU: every other is compared exactly."""
+from exseos.study.trial import listed, read_metrics, unknown_operations
 
 
 def judge_capsule(
@@ -59,6 +56,8 @@ def judge_capsule(
                 f"{record.stage} ran on a CPU with another numerics probe than the author's: its outputs were compared within "
                 f"{100 * RELATIVE_TOLERANCE:g} %, every later stage exactly, on the archived weights"
             )
+        if result.unknown:
+            notes.append(f"{record.stage} used what is not known to be exact on every CPU: {listed(result.unknown)}")
     entries = [_stage_entry(record, replayed[record.stage]) for record in records]
     entries += _metric_entries(index, replayed)
     entries += _claim_entries(index, replayed)
@@ -83,6 +82,7 @@ def _replay_stage(
     try:
         output, facts = sessions.run(stage, seed, archived)
         found = Manifest.of_tree(output)
+        unknown = unknown_operations(stage, facts)
         metrics = {(metric.name, metric.level, metric.scope): metric.value for metric in read_metrics(output)}
     except HostError as error:
         return Replayed("not checkable here", str(error)), None
@@ -90,13 +90,15 @@ def _replay_stage(
         return Replayed("different", f"it failed: {error}"), None
     names = differing(manifest, found)
     if not names:
-        return Replayed("identical", digest=found.digest, metrics=metrics), output
-    loose = record.stage == TRAINING and _digest(facts.get("probe")) != _digest(index.probe.get(record.stage))
+        return Replayed("identical", digest=found.digest, metrics=metrics, unknown=unknown), output
+    # What is exact on every CPU has no excuse to differ, whatever the probe says.
+    other = _digest(facts.get("probe")) != _digest(index.probe.get(record.stage))
+    loose = bool(unknown) and other
     recorded = [metric for metric in index.metrics if metric.stage == record.stage and metric.trial == record.trial]
     near = loose and all(close(metric.value, metrics.get(key_of(metric))) for metric in recorded)
     shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
     verdict: Judgement = "within tolerance" if near else "different"
-    return Replayed(verdict, f"other bytes in {shown}", found.digest, metrics, loose), output
+    return Replayed(verdict, f"other bytes in {shown}", found.digest, metrics, loose, unknown), output
 
 
 def _digest(probe: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,9 @@ from exseos.toolchains.vendor.run import HOME, LOG
 
 _METRICS = TypeAdapter(list[Metric])
 _MAX_METRICS = 16 << 20
+_LONGEST_NAME = 300
+TRAINING = "train"
+"""The one kind of stage whose numbers may depend on the CPU, unless it is known to be exact: every other is compared exactly."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,26 @@ def read_metrics(folder: Path) -> list[Metric]:
     except ValidationError as error:
         first = error.errors()[0]
         raise StageError(f"not a list of metrics: {'.'.join(map(str, first['loc']))}: {first['msg']}", where=where.name) from error
+
+
+def unknown_operations(stage: StagePlan, facts: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a training used that is not known to be exact on every CPU, by the facts of its run; empty for any other stage.
+
+    The facts are a worker's: where they do not tell, nothing is known to be exact.
+    """
+    if stage.kind != TRAINING:
+        return ()
+    audit = facts.get("numerics")
+    unknown = audit.get("unknown") if isinstance(audit, dict) else None
+    if not isinstance(unknown, list):
+        return ("its operations, of which the worker does not tell",)
+    return tuple(str(name)[:_LONGEST_NAME] for name in unknown)
+
+
+def listed(names: Sequence[str], most: int = 5) -> str:
+    """The first ``most`` of ``names`` and how many more there are."""
+    more = len(names) - most
+    return "; ".join(names[:most]) + (f"; and {more} more" if more > 0 else "")
 
 
 def run_stage(session: Session, stage: StagePlan, seed: int, inputs: Mapping[str, tuple[Path, Manifest]]) -> tuple[Path, dict[str, Any]]:
@@ -100,6 +123,8 @@ def run_trial(
         else:
             finished = found
             progress.step(f"{stage.name}: already in the store, {finished.manifest.digest[:12]}")
+        if unknown := unknown_operations(stage, finished.facts):
+            progress.step(f"{stage.name}: not known to be exact on every CPU: {listed(unknown)}; a replay judges by the numerics probe")
         results.append(StageResult(stage, key, finished.manifest, finished.folder, finished.facts, reused=found is not None))
     return results
 

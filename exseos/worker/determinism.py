@@ -1,7 +1,8 @@
 """The one place that sets and asserts every switch that numbers depend on.
 
 ``environment()`` is what the host starts the worker with; ``check()`` asserts it in the worker before anything runs;
-``check_numpy()`` asserts what NumPy and OpenBLAS made of it; ``start_training()`` resets Keras and TensorFlow.
+``check_numpy()`` asserts what NumPy and OpenBLAS made of it; ``start_training()`` resets Keras and TensorFlow. What no switch
+changes (approximate instructions, blocking by cache size) is the matter of ``exseos.worker.numerics``.
 
 Why each: TensorFlow's oneDNN kernels, NumPy's dispatched loops and OpenBLAS choose code by CPU, and other code sums in
 another order; AVX2 is what every supported host has. One thread: Eigen splits large contractions by the number of threads.
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from exseos.errors import HostError
+from exseos.worker import numerics
 
 _UMASK = 0o022
 
@@ -36,6 +38,7 @@ _SWITCHES = {
     "OMP_NUM_THREADS": "1",
     "ONEDNN_MAX_CPU_ISA": "AVX2",
     "OPENBLAS_CORETYPE": "Haswell",
+    "OPENBLAS_L2_SIZE": "512",  # KiB; OpenBLAS blocks by it
     "OPENBLAS_NUM_THREADS": "1",
     "PYTHONDONTWRITEBYTECODE": "1",
     "PYTHONHASHSEED": "0",
@@ -165,10 +168,7 @@ def start_training(seed: int) -> None:
     import tensorflow as tf
 
     check_numpy()
-    if tf.config.threading.get_intra_op_parallelism_threads() != 1:
-        tf.config.threading.set_intra_op_parallelism_threads(1)
-    if tf.config.threading.get_inter_op_parallelism_threads() != 1:
-        tf.config.threading.set_inter_op_parallelism_threads(1)
+    numerics.active()
     tf.config.experimental.enable_op_determinism()
     keras.config.set_floatx("float32")
     keras.config.set_epsilon(1e-7)

@@ -72,7 +72,8 @@ class Epochs(keras.utils.PyDataset):  # type: ignore[misc]
     def __getitem__(self, index: int) -> tuple[NDArray[Any], NDArray[Any]]:
         epoch, step = divmod(index, self.steps)
         rows = self._order(epoch)[step * self._batch_size : (step + 1) * self._batch_size]
-        ascending = np.argsort(rows)  # a file is read forwards; then each row goes to its place
-        back = np.argsort(ascending)
+        # A file is read forwards; then each row goes to its place. NumPy's unstable sorts follow the CPU.
+        ascending = np.argsort(rows, kind="stable")
+        back = np.argsort(ascending, kind="stable")
         forwards = rows[ascending]
         return np.asarray(self._x[forwards])[back], np.asarray(self._y[forwards])[back]

@@ -21,7 +21,7 @@ import exseos
 from exseos.errors import ExseosError, HostError, UsageError
 from exseos.formats.base import suggestion
 from exseos.toolchains.base import Tool
-from exseos.worker import determinism, user_code
+from exseos.worker import determinism, numerics, user_code
 from exseos.worker.protocol import MAX_LINE, Failure, Task
 from exseos.worker.stages.base import Context, Stage
 
@@ -82,6 +82,7 @@ class Server:
     def _run(self, number: int, name: str, task: Task) -> dict[str, Any]:
         determinism.check()
         determinism.check_cpu(determinism.read_cpuinfo())
+        numerics.activate_on_import()
         stage = find_stage(name)
         output = Path(task.output)
         if not output.is_dir() or any(output.iterdir()):

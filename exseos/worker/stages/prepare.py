@@ -20,7 +20,7 @@ from exseos.errors import StageError
 from exseos.formats import base as formats
 from exseos.formats.base import Table
 from exseos.worker import determinism, labels, split, user_code
-from exseos.worker.probe import numpy_probe
+from exseos.worker.numerics.probe import numpy_probe
 from exseos.worker.stages.base import Context, Stage
 from exseos.worker.steps import base as steps
 from exseos.worker.steps.base import Layout, Training

@@ -25,6 +25,7 @@ from exseos.worker.stages.base import Context, Stage
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from exseos.worker.numerics.audit import Audit
     from exseos.worker.objective import Objective
 
 _BLOCK = 1024
@@ -41,9 +42,12 @@ class Train(Stage):
 
     def run(self, context: Context) -> None:
         context.progress("loading TensorFlow", None, None)
-        from exseos.worker import objective, probe
+        from exseos.worker import objective
+        from exseos.worker.numerics import probe
+        from exseos.worker.numerics.audit import Audit
 
         determinism.start_training(context.seed)
+        audit = Audit()
         prepared = context.read_json("prepare", "prepared.json")
         arrays = {f"{kind}_{part}": _open(context, f"{kind}_{part}.npy") for part in ("train", "validation", "test") for kind in "xy"}
         label = context.parameters["model"]["call"]
@@ -54,7 +58,7 @@ class Train(Stage):
         goal = objective.choose(model, prepared["task"], context.parameters["train"].get("loss", "auto"), where)
         batch_size = context.parameters["stream"]["batch_size"]
         context.facts["probe"] = probe.model_probe(model, goal.keras_loss(), batch_size, model.output_shape[-1], len(prepared["classes"]))
-        history = fit(context, model, goal, arrays)
+        history = fit(context, model, goal, arrays, audit)
         ebops = trace_ranges(model, arrays)
         outputs = predict(model, arrays["x_test"])
         keras_file.save(model, context.output / "model.keras")
@@ -62,6 +66,8 @@ class Train(Stage):
         context.write_json("history.json", history)
         context.write_json("objective.json", {"loss": goal.loss, "from_logits": goal.from_logits, "threshold": goal.threshold})
         context.write_metrics(measure(model, goal, outputs, arrays["y_test"], ebops))
+        audit.close()
+        context.facts["numerics"] = {"operations": len(audit.used), "unknown": audit.unknown()}
 
 
 def _open(context: Context, name: str) -> NDArray[Any]:
@@ -107,7 +113,7 @@ def build(context: Context, prepared: dict[str, Any], targets: int) -> Any:
     return model
 
 
-def fit(context: Context, model: Any, goal: Objective, arrays: dict[str, NDArray[Any]]) -> dict[str, Any]:
+def fit(context: Context, model: Any, goal: Objective, arrays: dict[str, NDArray[Any]], audit: Audit) -> dict[str, Any]:
     """Train ``model``; returns Keras' history as lists of numbers, one per epoch. A loss that is not finite is a ``StageError``."""
     from exseos.worker.rows import Batches, Epochs
 
@@ -123,7 +129,7 @@ def fit(context: Context, model: Any, goal: Objective, arrays: dict[str, NDArray
         steps_per_epoch=rows.steps,
         shuffle=False,
         verbose=0,
-        callbacks=_callbacks(context, model, train["epochs"]),
+        callbacks=_callbacks(context, model, train["epochs"], audit),
     )
     return {key: [float(value) for value in values] for key, values in sorted(history.history.items())}
 
@@ -156,13 +162,14 @@ def make_optimizer(train: dict[str, Any], steps_per_epoch: int) -> Any:
     return known[train["optimizer"]](rate)
 
 
-def _callbacks(context: Context, model: Any, epochs: int) -> list[Any]:
+def _callbacks(context: Context, model: Any, epochs: int, audit: Audit) -> list[Any]:
     import keras
 
     class Watch(keras.callbacks.Callback):  # type: ignore[misc]
         """Tells of every epoch, and stops when the loss is no longer a number."""
 
         def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+            audit.collect()
             values = {key: float(value) for key, value in (logs or {}).items()}
             context.progress(", ".join(f"{key} {value:.4g}" for key, value in values.items()), epoch + 1, epochs)
             broken = [key for key, value in values.items() if not math.isfinite(value)]
@@ -217,7 +224,9 @@ def predict(model: Any, x: NDArray[Any]) -> NDArray[Any]:
 
 def count_parameters(model: Any) -> int:
     """Trainable weights of ``model``, without the bit widths that HGQ2 trains along."""
-    widths = {id(weight) for layer in model._flatten_layers() if "hgq.quantizer" in type(layer).__module__ for weight in layer.weights}
+    from exseos.worker.numerics.probe import bit_widths
+
+    widths = bit_widths(model)
     return sum(math.prod(weight.shape) for weight in model.trainable_weights if id(weight) not in widths)
 
 

@@ -1,8 +1,8 @@
 """The numerics probe: the very operations an experiment uses, on fixed input, hashed.
 
-Two machines with the same digest are expected to train to the same bits; with another digest (another cache size or
-vector width orders sums differently) results are compared within a tolerance. The digest is a fact about the machine,
-never a part of an id.
+It decides where a training used operations that are not known to be exact (``audit``): two machines with the same digest are
+expected to train to the same bits; with another digest results are compared within a tolerance. The digest is a fact about the
+machine, never a part of an id.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ def numpy_probe(rows: int, features: int) -> dict[str, str]:
 def model_probe(model: Any, loss: Any, batch_size: int, outputs: int, classes: int) -> dict[str, str]:
     """Digest of the model's outputs and gradients at the batch size, and of ``numpy_probe`` at the input's shape.
 
-    ``loss`` is a Keras loss; ``classes`` is their number, 0 for regression. No state of the model changes: layers run as in inference.
+    ``loss`` is a Keras loss; ``classes`` is their number, 0 for regression. The weights are ``fixed_weights``, whatever the model's
+    own are, and the model has its own again when this returns: layers run as in inference.
     """
     import numpy as np
     import tensorflow as tf
@@ -55,16 +56,46 @@ def model_probe(model: Any, loss: Any, batch_size: int, outputs: int, classes: i
     y = np.arange(rows) % classes if classes else fixed_input((rows, outputs))
     if outputs == 1 and classes:
         y = y.reshape(-1, 1).astype(np.float32)
-    with tf.GradientTape() as tape:
-        prediction = model(x, training=False)
-        value = loss(y, prediction)
-    gradients = tape.gradient(value, [variable.value for variable in model.trainable_variables])
+    own = [(variable, np.asarray(variable)) for variable in _drawn(model)]
+    try:
+        for variable, _ in own:
+            variable.assign(fixed_weights(tuple(variable.shape)))
+        with tf.GradientTape() as tape:
+            prediction = model(x, training=False)
+            value = loss(y, prediction)
+        gradients = tape.gradient(value, [variable.value for variable in model.trainable_variables])
+    finally:
+        for variable, values in own:
+            variable.assign(values)
     digest = hashlib.sha256(numpy_probe(rows, size)["digest"].encode())
     digest.update(np.ascontiguousarray(prediction).tobytes())
     for gradient in gradients:
         if gradient is not None:
             digest.update(np.ascontiguousarray(tf.convert_to_tensor(gradient)).tobytes())
     return _facts(digest.hexdigest())
+
+
+def fixed_weights(shape: tuple[int, ...]) -> NDArray[Any]:
+    """float32 weights that follow from their shape alone: a kernel's around 0 and smaller the more inputs it has, others in (0.5, 1.5)."""
+    import numpy as np
+
+    values = fixed_input(shape)
+    if len(shape) < 2:
+        return values / np.float32(4) + np.float32(1)
+    inputs = int(np.prod(shape[:-1]))
+    return values / np.float32(1 << (max(1, inputs).bit_length() // 2))
+
+
+def _drawn(model: Any) -> list[Any]:
+    """The weights that an initializer may draw: those of floating point, but for the bit widths of quantizers."""
+    widths = bit_widths(model)
+    return [weight for weight in model.weights if "float" in str(weight.dtype) and id(weight) not in widths]
+
+
+def bit_widths(model: Any) -> set[int]:
+    """``id`` of each weight that is a bit width of one of HGQ2's quantizers."""
+    quantizers = [layer for layer in model._flatten_layers() if "hgq.quantizer" in type(layer).__module__]
+    return {id(weight) for layer in quantizers for weight in layer.weights}
 
 
 def _facts(digest: str) -> dict[str, str]:
