@@ -18,6 +18,7 @@ from exseos.errors import ExseosError, UsageError
 from exseos.image.image import Image
 from exseos.lock import Lock
 from exseos.manifest import Manifest
+from exseos.paths import absolute
 from exseos.progress import Progress
 from exseos.resolve import find_lock, lock_folder
 from exseos.resolve.check import check_experiment
@@ -86,7 +87,7 @@ def build(request: BuildRequest, store: Store, progress: Progress) -> Built:
         raise UsageError(
             "this version builds one trial: a spec with searches cannot be built yet", where=str(request.spec), hint="Write the values out."
         )
-    output = request.output or Path(f"{spec.experiment().name}.capsule.zip")
+    output = absolute(request.output or f"{spec.experiment().name}.capsule.zip")
     if output.is_dir():
         raise UsageError("this is a folder, not a file for the capsule", where=str(output))
     if not output.parent.is_dir():
