@@ -82,7 +82,7 @@ class Prepared:
 def build(request: BuildRequest, store: Store, progress: Progress) -> Built:
     """Build the capsule of ``request.spec``; raises ``ClaimsError`` if claims do not hold, ``ExseosError`` for anything else."""
     begin = time.time()
-    spec = read_spec(request.spec, check_experiment(request.spec.parent))
+    spec = read_spec(request.spec, check_experiment(request.spec.parent, request.data))
     if spec.searches or (spec.experiment().search or None):
         raise UsageError(
             "this version builds one trial: a spec with searches cannot be built yet", where=str(request.spec), hint="Write the values out."
