@@ -35,7 +35,7 @@ type: $(DEV)/made
 	$(DEV)/bin/mypy
 
 bench: $(DEV)/made
-	for name in image start capsule metrics; do scripts/with-engines $(DEV)/bin/python -m "benchmarks.$$name"; done
+	scripts/with-engines $(DEV)/bin/python -m benchmarks
 
 # What `docker build -f Dockerfile.base` takes: rootfs.tar beside the Dockerfile.
 base-context: $(HOST)/made

@@ -1,14 +1,27 @@
-"""Time and peak memory of one command, for the other benchmarks."""
+"""What all benchmarks share: their command line, and time and peak memory of one command."""
 
 from __future__ import annotations
 
+import argparse
 import os
 import resource
 import subprocess
+import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
+
+
+def start(main: Callable[[str | None, bool], int]) -> NoReturn:
+    """Run ``main(argument, smallest)`` as the command line says; a missed target counts only at the full size."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--smallest", action="store_true", help="run in seconds, whatever the figures: to see that it runs")
+    parser.add_argument("argument", nargs="?", help="what to measure; see the module")
+    found = parser.parse_args()
+    code = main(found.argument, found.smallest)
+    sys.exit(0 if found.smallest else code)
 
 
 @dataclass(frozen=True)

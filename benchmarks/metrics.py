@@ -1,6 +1,6 @@
 """Time the reading of 1,000 reports against an ordinary reading of the same bytes, in the same run.
 
-    .venv-dev/bin/python -m benchmarks.metrics [FOLDER]
+    .venv-dev/bin/python -m benchmarks.metrics [--smallest] [FOLDER]
 
 The reports are those of FOLDER, else of EXSEOS_REPORTS, else the small ones of the repository's own tests, copied until there are 1,000.
 The peer does with the same files what any reader must do, and nothing more: XML is parsed by lxml, and of every other line the numbers
@@ -21,7 +21,7 @@ from pathlib import Path
 
 from lxml import etree
 
-from benchmarks.measure import load, peak_of, run
+from benchmarks.measure import load, peak_of, run, start
 from exseos.readers.base import readers
 from exseos.readers.collect import collect
 
@@ -75,10 +75,10 @@ def samples(folder: Path | None) -> list[tuple[str, bytes]]:
     return [(f"{number}.rpt", text.encode()) for number, text in enumerate(texts)]
 
 
-def make(folder: Path, source: Path | None) -> int:
+def make(folder: Path, source: Path | None, count: int) -> int:
     """Copies in ``folder``, with the names that readers know; their size in bytes."""
     found = samples(source)
-    for number in range(REPORTS):
+    for number in range(count):
         name, data = found[number % len(found)]
         (folder / f"{number:04}-{name}").write_bytes(data)
     return read_bytes(folder)
@@ -94,21 +94,23 @@ def one(name: str, folder: Path) -> None:
     print(json.dumps([seconds, int(status["VmHWM"].split()[0]) / 1024, found]))
 
 
-def main(source: Path | None) -> int:
+def main(argument: str | None, smallest: bool) -> int:
     """Measure, print, and say whether the targets are met."""
+    reports, rounds = (30, 1) if smallest else (REPORTS, ROUNDS)
+    given = argument or ("" if smallest else os.environ.get("EXSEOS_REPORTS", ""))
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "reports"
         folder.mkdir()
-        size = make(folder, source)
+        size = make(folder, Path(given) if given else None, reports)
         best: dict[str, list[float]] = {}
-        for _ in range(ROUNDS):
+        for _ in range(rounds):
             for name in MEASURED:
                 measured = json.loads(run([sys.executable, "-m", "benchmarks.metrics", "--one", name, str(folder)], cwd=Path.cwd()).output)
                 best[name] = min(best.get(name, measured), measured)
         command = [sys.executable, "-m", "exseos", "metrics", str(folder), "--json"]
-        whole = min((peak_of(command, cwd=Path(temporary)) for _ in range(ROUNDS)), key=lambda measured: measured.seconds)
+        whole = min((peak_of(command, cwd=Path(temporary)) for _ in range(rounds)), key=lambda measured: measured.seconds)
         shutil.rmtree(folder)
-    print(f"{load()}; {REPORTS} reports, {size / 1e6:.1f} MB\n{'':24}{'seconds':>9}{'relative':>10}{'peak MiB':>10}{'found':>10}")
+    print(f"{load()}; {reports} reports, {size / 1e6:.1f} MB\n{'':24}{'seconds':>9}{'relative':>10}{'peak MiB':>10}{'found':>10}")
     for name, (seconds, memory, found) in best.items():
         print(f"{name:24}{seconds:9.2f}{best['peer'][0] / seconds:10.2f}{memory:10.0f}{found:10.0f}")
     print(f"{'exseos metrics --json':24}{whole.seconds:9.2f}{best['peer'][0] / whole.seconds:10.2f}{whole.peak_mib:10.0f}")
@@ -123,5 +125,4 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["--one"]:
         one(sys.argv[2], Path(sys.argv[3]))
     else:
-        given = sys.argv[1] if len(sys.argv) > 1 else os.environ.get("EXSEOS_REPORTS", "")
-        sys.exit(main(Path(given) if given else None))
+        start(main)

@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from exseos.errors import ExseosError, HostError
+from exseos.errors import HostError
 
 
 def run(
@@ -20,7 +20,7 @@ def run(
 ) -> subprocess.CompletedProcess[str]:
     """Run ``command`` in ``folder`` with ``text`` on standard input; the caller looks at the exit code.
 
-    Raises ``ExseosError`` if it cannot be started or takes longer than ``seconds``.
+    Raises ``HostError`` if it cannot be started or takes longer than ``seconds``.
     """
     try:
         return subprocess.run(
@@ -35,8 +35,8 @@ def run(
             check=False,
         )
     except FileNotFoundError as error:
-        raise ExseosError(f"the program {command[0]!r} was not found", hint="Install it, or repair this installation.") from error
+        raise HostError(f"the program {command[0]!r} was not found", hint="Install it, or repair this installation.") from error
     except OSError as error:
         raise HostError(f"cannot be started ({error.strerror}): {shlex.join(command)}", where=str(folder)) from error
     except subprocess.TimeoutExpired as error:
-        raise ExseosError(f"no answer within {seconds:g} s from: {shlex.join(command)}", hint="Check the network and try again.") from error
+        raise HostError(f"no answer within {seconds:g} s from: {shlex.join(command)}", hint="Check the network and try again.") from error

@@ -22,6 +22,7 @@ from typing import Any
 from exseos.digest import canonical_json, sha256_bytes
 from exseos.errors import CapsuleError, HostError
 from exseos.manifest import Manifest, tree_files
+from exseos.paths import absolute
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Store:
     """Stages by key, and a cache folder for the rest."""
 
     def __init__(self, root: Path | None = None) -> None:
-        self.root = root or default_root()
+        self.root = absolute(root or default_root())
         with host_errors(self.root):
             for folder in ("stages", "scratch", "cache"):
                 (self.root / folder).mkdir(parents=True, exist_ok=True)
@@ -111,14 +112,17 @@ class Store:
 
 
 def default_root() -> Path:
-    """``$EXSEOS_STORE``, else ``exseos`` in ``$XDG_CACHE_HOME`` or ``~/.cache``; a ``HostError`` if there is no home."""
+    """``$EXSEOS_STORE``, else ``exseos`` in ``$XDG_CACHE_HOME`` or ``~/.cache``; a ``HostError`` if there is no home.
+
+    A relative ``XDG_CACHE_HOME`` does not count, as its specification demands.
+    """
     if value := os.environ.get("EXSEOS_STORE"):
-        return Path(value).absolute()
+        return absolute(value)
     base = os.environ.get("XDG_CACHE_HOME", "")
     if Path(base).is_absolute():
         return Path(base) / "exseos"
     try:
-        return Path.home() / ".cache" / "exseos"
+        return absolute(Path.home() / ".cache" / "exseos")
     except RuntimeError as error:
         raise HostError(
             "there is no home folder to keep the store in", hint="Set EXSEOS_STORE to a folder that you may write to."

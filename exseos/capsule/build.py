@@ -18,6 +18,7 @@ from exseos.errors import ExseosError, UsageError
 from exseos.image.image import Image
 from exseos.lock import Lock
 from exseos.manifest import Manifest
+from exseos.paths import absolute
 from exseos.progress import Progress
 from exseos.resolve import find_lock, lock_folder
 from exseos.resolve.check import check_experiment
@@ -81,12 +82,12 @@ class Prepared:
 def build(request: BuildRequest, store: Store, progress: Progress) -> Built:
     """Build the capsule of ``request.spec``; raises ``ClaimsError`` if claims do not hold, ``ExseosError`` for anything else."""
     begin = time.time()
-    spec = read_spec(request.spec, check_experiment(request.spec.parent))
+    spec = read_spec(request.spec, check_experiment(request.spec.parent, request.data))
     if spec.searches or (spec.experiment().search or None):
         raise UsageError(
             "this version builds one trial: a spec with searches cannot be built yet", where=str(request.spec), hint="Write the values out."
         )
-    output = request.output or Path(f"{spec.experiment().name}.capsule.zip")
+    output = absolute(request.output or f"{spec.experiment().name}.capsule.zip")
     if output.is_dir():
         raise UsageError("this is a folder, not a file for the capsule", where=str(output))
     if not output.parent.is_dir():

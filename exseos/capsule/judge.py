@@ -11,7 +11,7 @@ from exseos.capsule.claims import describe
 from exseos.capsule.comparison import RELATIVE_TOLERANCE, UNJUDGED, Replayed, close, key_of, missing
 from exseos.capsule.index import ClaimRecord, Index, MetricRecord, StageRecord
 from exseos.capsule.recorded import replay_recorded
-from exseos.capsule.sessions import Sessions
+from exseos.capsule.sessions import Sessions, this_host
 from exseos.capsule.verdict import Judgement, VerdictEntry
 from exseos.errors import ExseosError, HostError
 from exseos.manifest import Entry, Manifest
@@ -80,10 +80,11 @@ def _replay_stage(
     if lacking := missing(stage, archived):
         return lacking, None
     try:
-        output, facts = sessions.run(stage, seed, archived)
-        found = Manifest.of_tree(output)
-        unknown = unknown_operations(stage, facts)
-        metrics = {(metric.name, metric.level, metric.scope): metric.value for metric in read_metrics(output)}
+        with this_host("the stage cannot be run here"):
+            output, facts = sessions.run(stage, seed, archived)
+            found = Manifest.of_tree(output)
+            unknown = unknown_operations(stage, facts)
+            metrics = {(metric.name, metric.level, metric.scope): metric.value for metric in read_metrics(output)}
     except HostError as error:
         return Replayed("not checkable here", str(error)), None
     except (ExseosError, ValueError) as error:

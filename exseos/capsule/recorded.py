@@ -7,7 +7,7 @@ from pathlib import Path
 
 from exseos.capsule.comparison import UNJUDGED, Replayed, close, key_of, missing
 from exseos.capsule.index import Index, StageRecord
-from exseos.capsule.sessions import Sessions
+from exseos.capsule.sessions import Sessions, this_host
 from exseos.errors import ExseosError, HostError
 from exseos.manifest import Manifest
 from exseos.study.plan import StagePlan
@@ -37,8 +37,9 @@ def replay_recorded(
     if lacking := missing(stage, archived):
         return lacking
     try:
-        output, _ = sessions.run(stage, seed, archived)
-        metrics = {(metric.name, metric.level, metric.scope): metric.value for metric in read_metrics(output)}
+        with this_host("the stage cannot be run here"):
+            output, _ = sessions.run(stage, seed, archived)
+            metrics = {(metric.name, metric.level, metric.scope): metric.value for metric in read_metrics(output)}
     except (ExseosError, ValueError) as error:
         # A tool that did not run here gave no number that could contradict; a report that cannot be read is another matter.
         failed_here = here or isinstance(error, HostError)

@@ -71,7 +71,8 @@ def replay(request: ReplayRequest, store: Store, progress: Progress) -> Verdict:
         listed = "\n".join(f"  {problem.where}: {problem.what}" for problem in report.problems[:20])
         raise CapsuleError(f"the capsule does not verify; it was not replayed\n{listed}", where=str(request.capsule))
     engine, why = choose(request.engine)
-    progress.step(f"engine: {engine.version()} ({why})")
+    version, unenforced = engine.version(), engine.unenforced()
+    progress.step(f"engine: {version} ({why})")
     with store.scratch() as scratch, ArchiveReader(request.capsule) as reader, ExitStack() as stack:
         capsule = _open(reader, report.seal, scratch)
         vendors, notes = _vendors(capsule, request, progress)
@@ -88,8 +89,8 @@ def replay(request: ReplayRequest, store: Store, progress: Progress) -> Verdict:
         id=capsule.index.id,
         seal=capsule.seal,
         image_id=image.id,
-        engine=engine.version(),
-        not_enforced=engine.unenforced(),
+        engine=version,
+        not_enforced=unenforced,
         notes=tuple(notes),
         entries=tuple(entries),
     )

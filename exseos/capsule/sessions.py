@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from exseos.engines.base import Engine, Limits
-from exseos.errors import ExseosError
+from exseos.errors import ExseosError, HostError, StageError
 from exseos.image.image import Image
 from exseos.manifest import Manifest
 from exseos.progress import Progress
@@ -17,6 +18,18 @@ from exseos.study.plan import StagePlan
 from exseos.study.session import Session
 from exseos.study.trial import run_stage
 from exseos.study.vendor import Vendor
+
+
+@contextmanager
+def this_host(doing: str) -> Iterator[None]:
+    """Turn what only this machine can be blamed for into a ``HostError``: it says nothing of the capsule."""
+    try:
+        yield
+    except OSError as error:
+        place = str(error.filename) if error.filename else None
+        raise HostError(f"{doing}: {error.strerror or error}", where=place, hint="Mend that and replay again.") from error
+    except MemoryError as error:
+        raise HostError(f"{doing}: out of memory", hint="Free some memory and replay again.") from error
 
 
 class Sessions:
@@ -60,7 +73,8 @@ class Sessions:
 
     def _close(self, name: str, kind: Any, error: BaseException | None, trace: TracebackType | None) -> None:
         if (session := self._sessions.pop(name, None)) is not None:
-            session.__exit__(kind, error, trace)
+            with suppress(HostError, OSError):  # an engine that is gone by now takes no verdict with it
+                session.__exit__(kind, error, trace)
 
     def _current(self, name: str) -> Session:
         if name not in self._sessions:
@@ -79,5 +93,15 @@ class Sessions:
                 progress=self._progress,
                 vendor=self.vendors[name] if name else None,
             )
-            self._sessions[name] = session.__enter__()
+            self._sessions[name] = _started(session)
         return self._sessions[name]
+
+
+def _started(session: Session) -> Session:
+    """Start its worker. Whatever keeps it from starting is of this host, unless the worker itself speaks wrongly."""
+    try:
+        return session.__enter__()
+    except (HostError, StageError):
+        raise
+    except ExseosError as error:
+        raise HostError(f"a worker cannot be started here: {error.what}", where=error.where, hint=error.hint) from error

@@ -9,7 +9,7 @@ import click
 from exseos.capsule.build import BuildRequest, build
 from exseos.capsule.inspect import inspect
 from exseos.cli.console import progress
-from exseos.cli.options import data_files, json_option, limits, network_option, running_options, toolchain_options, toolchains
+from exseos.cli.options import PATH, SPEC, data_files, json_option, limits, network_option, running_options, toolchain_options, toolchains
 from exseos.cli.show import inspection_json, show_inspection
 from exseos.errors import UsageError
 from exseos.store import Store
@@ -18,8 +18,8 @@ _PARTS = frozenset({"image", "data"})
 
 
 @click.command()
-@click.argument("spec", type=click.Path(path_type=Path))
-@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Default: NAME.capsule.zip here.")
+@click.argument("spec", type=SPEC)
+@click.option("-o", "--output", type=PATH, metavar="FILE", help="Default: NAME.capsule.zip here.")
 @running_options
 @toolchain_options
 @network_option

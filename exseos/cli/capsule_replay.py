@@ -8,13 +8,13 @@ import click
 
 from exseos.capsule.replay import ReplayRequest, replay
 from exseos.cli.console import progress
-from exseos.cli.options import data_files, json_option, limits, network_option, running_options, toolchain_options, toolchains
+from exseos.cli.options import PATH, data_files, json_option, limits, network_option, running_options, toolchain_options, toolchains
 from exseos.cli.show import show_verdict
 from exseos.store import Store
 
 
 @click.command()
-@click.argument("capsule", type=click.Path(path_type=Path))
+@click.argument("capsule", type=PATH)
 @running_options
 @toolchain_options
 @network_option

@@ -9,26 +9,27 @@ import click
 
 from exseos.capsule.verify import verify
 from exseos.cli.console import progress
-from exseos.cli.options import json_option
+from exseos.cli.options import PATH, json_option
+from exseos.paths import shown
 
 
 @click.command()
-@click.argument("capsule", type=click.Path(path_type=Path))
+@click.argument("capsule", type=PATH)
 @json_option
 def command(capsule: Path, as_json: bool) -> int:
     """Check every byte of CAPSULE against its ids. Nothing of it is run."""
-    with progress() as shown:
-        report = verify(capsule, shown)
+    with progress() as told:
+        report = verify(capsule, told)
     if as_json:
         problems = [{"where": problem.where, "what": problem.what} for problem in report.problems]
         click.echo(
             json.dumps({"ok": report.ok, "id": report.id, "seal": report.seal, "image_id": report.image_id, "problems": problems}, indent=1)
         )
     elif report.ok:
-        click.echo(f"{capsule}: whole and unchanged")
+        click.echo(f"{shown(capsule)}: whole and unchanged")
         click.echo(f"  experiment id  {report.id}\n  seal           {report.seal}\n  image          {report.image_id}")
     else:
-        click.echo(f"{capsule}: damaged, {len(report.problems)} problem(s)", err=True)
+        click.echo(f"{shown(capsule)}: damaged, {len(report.problems)} problem(s)", err=True)
         for problem in report.problems:
             click.echo(f"  {problem.where}: {problem.what}", err=True)
     return 0 if report.ok else 1

@@ -8,12 +8,12 @@ import click
 from rich.console import Console
 
 from exseos.capsule.doctor import examine
-from exseos.cli.options import json_option, toolchain_options, toolchains
+from exseos.cli.options import SPEC, json_option, toolchain_options, toolchains
 from exseos.cli.show_doctor import examination_json, show_examination
 
 
 @click.command()
-@click.argument("spec", required=False, type=click.Path(path_type=Path))
+@click.argument("spec", required=False, type=SPEC)
 @toolchain_options
 @json_option
 def command(spec: Path | None, toolchain: tuple[str, ...], as_json: bool) -> int:

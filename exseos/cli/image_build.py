@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from exseos.cli.console import progress
-from exseos.cli.options import toolchain_options, toolchains
+from exseos.cli.options import SPEC, toolchain_options, toolchains
 from exseos.image.image import Image
 from exseos.progress import Progress
 from exseos.resolve import find_lock
@@ -29,7 +29,7 @@ def assembled(spec: Path, given: Mapping[str, Path], shown: Progress) -> Image:
 
 
 @click.command()
-@click.argument("spec", type=click.Path(path_type=Path))
+@click.argument("spec", type=SPEC)
 @toolchain_options
 def command(spec: Path, toolchain: tuple[str, ...]) -> None:
     """Assemble the image of SPEC and print its id. Needs no engine and no root."""

@@ -8,17 +8,18 @@ import click
 
 from exseos.cli.console import progress
 from exseos.cli.image_build import assembled
-from exseos.cli.options import toolchain_options, toolchains
+from exseos.cli.options import PATH, SPEC, toolchain_options, toolchains
 from exseos.image.archive import save
+from exseos.paths import shown
 
 
 @click.command()
-@click.argument("spec", type=click.Path(path_type=Path))
-@click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("image.tar"), show_default=True, metavar="FILE")
+@click.argument("spec", type=SPEC)
+@click.option("-o", "--output", type=PATH, default=Path("image.tar"), show_default=True, metavar="FILE")
 @toolchain_options
 def command(spec: Path, output: Path, toolchain: tuple[str, ...]) -> None:
     """Write the image of SPEC as one tar that `docker load` and `podman load` take."""
-    with progress() as shown:
-        image = assembled(spec, toolchains(toolchain), shown)
+    with progress() as told:
+        image = assembled(spec, toolchains(toolchain), told)
         save(image, output)
-    click.echo(f"{image.id}  {output}")
+    click.echo(f"{image.id}  {shown(output)}")

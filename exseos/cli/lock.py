@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from exseos.cli.console import progress
-from exseos.cli.options import toolchain_options, toolchains
+from exseos.cli.options import SPEC, toolchain_options, toolchains
+from exseos.paths import shown
 from exseos.resolve import lock_folder, make_lock
 from exseos.resolve.check import check_experiment
 from exseos.resolve.toolchains import find_installations
@@ -17,7 +18,7 @@ from exseos.study.vendor import described
 
 
 @click.command()
-@click.argument("spec", type=click.Path(path_type=Path))
+@click.argument("spec", type=SPEC)
 @toolchain_options
 def command(spec: Path, toolchain: tuple[str, ...]) -> None:
     """Resolve SPEC anew and write the lock beside it.
@@ -25,12 +26,12 @@ def command(spec: Path, toolchain: tuple[str, ...]) -> None:
     Wheels, Debian packages and data files are pinned by version and SHA-256, vendors' toolchains by version and fingerprint. A build
     uses this lock as long as it fits.
     """
-    with progress() as shown:
+    with progress() as told:
         document = read_spec(spec, check_experiment(spec.parent))
-        mounted = find_installations(document.experiment(), toolchains(toolchain), (), shown)
-        lock = make_lock(document, Store().cache, shown, mounted)
+        mounted = find_installations(document.experiment(), toolchains(toolchain), (), told)
+        lock = make_lock(document, Store().cache, told, mounted)
         lock.write(lock_folder(spec))
-        shown.step(f"locked {len(lock.wheels)} wheels, {len(lock.packages)} Debian packages, {len(lock.data)} data files")
+        told.step(f"locked {len(lock.wheels)} wheels, {len(lock.packages)} Debian packages, {len(lock.data)} data files")
         for pin in lock.toolchains:
-            shown.step(f"locked {described(pin)}, fingerprint {pin.fingerprint[:19]}…")
-    click.echo(lock_folder(spec))
+            told.step(f"locked {described(pin)}, fingerprint {pin.fingerprint[:19]}…")
+    click.echo(shown(lock_folder(spec)))

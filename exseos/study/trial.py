@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
+import stat
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -49,9 +51,16 @@ def read_metrics(folder: Path) -> list[Metric]:
     """The metrics in a stage's outputs; none if it measures nothing. Raises ``StageError`` if they are not of the known form."""
     where = folder / "metrics.json"
     try:
-        descriptor = os.open(where, os.O_RDONLY | os.O_NOFOLLOW)
+        descriptor = os.open(where, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)  # a pipe would be waited for
     except FileNotFoundError:
         return []
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.ENXIO):  # a link, a socket
+            raise
+        raise StageError("the metrics are no regular file", where=where.name) from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise StageError("the metrics are no regular file", where=where.name)
     with os.fdopen(descriptor, "rb") as stream:
         data = stream.read(_MAX_METRICS + 1)
     if len(data) > _MAX_METRICS:

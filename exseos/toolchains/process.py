@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -21,6 +22,12 @@ _SIGNAL_EXITS = {
     128 + one for one in (signal.SIGILL, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM)
 }
 """How a shell, and so a wrapper script, reports that its program died."""
+_OF_THE_HOST = re.compile(
+    r"Killed signal terminated program|virtual memory exhausted|out of memory allocating|std::bad_alloc|MemoryError"
+    r"|Cannot allocate memory|No space left on device|Disk quota exceeded|Input/output error|Stale file handle"
+    r"|Resource temporarily unavailable|Too many open files"
+)
+"""What compilers and tools print of memory, disks and limits, in the worker's locale, before they end with an ordinary exit code."""
 
 
 def run_tool(
@@ -40,7 +47,7 @@ def run_tool(
     ``what`` names the work for messages ("place and route"); ``environment`` adds to this process's own, or is all there is
     unless ``inherit``; ``progress`` gets the log's last line every few seconds; ``too_slow`` says what to do when the time is up.
     The child leads a process group of its own, so its end, or the time limit, ends its children too. Raises ``StageError`` when the
-    tool is absent or fails, ``HostError`` when it is killed or exceeds ``seconds``: another machine might not.
+    tool fails, ``HostError`` when it is absent, killed, out of memory or disk, or exceeds ``seconds``: elsewhere it might not.
     """
     name = what or Path(argv[0]).name
     command = shlex.join(argv)
@@ -56,13 +63,13 @@ def run_tool(
                 start_new_session=True,
             )
         except FileNotFoundError as error:
-            raise StageError(
+            raise HostError(
                 f"{name}: the program {argv[0]!r} is not here",
                 where=command,
                 hint="The image must hold it: add its Debian package or Python wheel to the environment of the spec.",
             ) from error
         except OSError as error:
-            raise StageError(f"{name}: the program {argv[0]!r} cannot be started: {error.strerror}", where=command) from error
+            raise HostError(f"{name}: the program {argv[0]!r} cannot be started: {error.strerror}", where=command) from error
         code = _wait(child, seconds, log, progress)
     if code == 0:
         return
@@ -73,6 +80,8 @@ def run_tool(
         if number in (signal.SIGKILL, signal.SIGTERM):
             raise _failure(HostError, f"{name} was killed (signal {number})", command, log, "Most often the memory ran out.")
         raise _failure(StageError, f"{name} crashed (signal {number})", command, log, None)
+    if (told := _OF_THE_HOST.search(tail(log))) is not None:
+        raise _failure(HostError, f"{name} failed with exit code {code} ({told[0]})", command, log, "Free some memory or disk.")
     raise _failure(StageError, f"{name} failed with exit code {code}", command, log, None)
 
 

@@ -11,6 +11,7 @@ import pkgutil
 import platform
 import threading
 import time
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -26,6 +27,7 @@ from exseos.worker.protocol import MAX_LINE, Failure, Task
 from exseos.worker.stages.base import Context, Stage
 
 _HOST_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EIO, errno.EMFILE, errno.ENFILE, errno.EROFS, errno.EAGAIN}
+_HOST_ERRORS |= {errno.ESTALE, errno.ENOTCONN, errno.EREMOTEIO}  # of network file systems
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 _LEAST_ROOM = 256 << 10
 """Bytes below which a disk counts as full: what did not fit may have been removed again."""
@@ -62,20 +64,21 @@ class Server:
         return 0
 
     def _answer(self, number: int, operation: str, request: dict[str, Any]) -> None:
-        files, output = Path("/spec"), None
+        files, output, mounted = Path("/spec"), None, []
         try:
             if operation == "hello":
                 result = hello()
             elif operation == "run":
                 task = Task.model_validate(request.get("task"))
                 files, output = Path(task.files), Path(task.output)
+                mounted = [*task.inputs.values(), *task.data.values(), task.output]
                 result = self._run(number, str(request.get("stage")), task)
             else:
                 raise HostError(f"there is no operation {operation!r}", hint="Operations are hello, run and bye.")
         except BaseException as error:  # user code may raise anything, even SystemExit; the host must hear of it
             if isinstance(error, KeyboardInterrupt):
                 raise
-            self._send({"id": number, "event": "error", "error": explain(error, files, output)})
+            self._send({"id": number, "event": "error", "error": explain(error, files, output, mounted)})
         else:
             self._send({"id": number, "event": "done", "result": result})
 
@@ -149,8 +152,11 @@ def hello() -> dict[str, Any]:
     }
 
 
-def explain(error: BaseException, files: Path, output: Path | None = None) -> dict[str, Any]:
-    """``error`` as a ``Failure``: whether the host or the experiment is to blame, and where. ``output`` is the folder written to."""
+def explain(error: BaseException, files: Path, output: Path | None = None, mounted: Sequence[str] = ()) -> dict[str, Any]:
+    """``error`` as a ``Failure``: whether the host or the experiment is to blame, and where.
+
+    ``output`` is the folder written to; ``mounted`` are the paths that the host gave, which the stage must be allowed to use.
+    """
     if isinstance(error, ValidationError):
         problems = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
         return _failure("host", f"the task is not as the protocol says: {problems}")
@@ -160,6 +166,9 @@ def explain(error: BaseException, files: Path, output: Path | None = None) -> di
         what = f"{os.strerror(errno.ENOSPC)} ({reason[:150]})"
         hint = "Free some disk, or set EXSEOS_STORE to a folder on a larger one, and run again: finished stages are kept."
         return _failure("host", what, where=where, hint=hint)
+    if not isinstance(error, HostError) and (denied := _denied(error, mounted)):
+        hint = "Let the user that the container runs as read it (`chmod a+r`), and run again: finished stages are kept."
+        return _failure("host", denied, where=where, hint=hint)
     kind = "host" if _is_host(error) else "experiment"
     if isinstance(error, ExseosError):
         inside = traceback if where else None
@@ -182,17 +191,32 @@ def _is_host(error: BaseException) -> bool:
 
 def _no_room(error: BaseException, output: Path | None) -> bool:
     """Whether a full disk is behind ``error``: libraries wrap the reason, and tools and NumPy lose it, so the disk is asked as well."""
-    found: BaseException | None = error
-    seen: set[int] = set()
-    while found is not None and id(found) not in seen:  # an error may be its own cause
-        seen.add(id(found))
-        if isinstance(found, OSError) and (found.errno in _NO_ROOM or os.strerror(errno.ENOSPC) in str(found)):
-            return True
-        found = found.__cause__ or found.__context__
+    if any(one.errno in _NO_ROOM or os.strerror(errno.ENOSPC) in str(one) for one in _os_errors(error)):
+        return True
     if output is None or not output.is_dir():
         return False
     status = os.statvfs(output)
     return status.f_bavail * status.f_frsize < _LEAST_ROOM
+
+
+def _denied(error: BaseException, mounted: Sequence[str]) -> str:
+    """What the host gave and does not let the stage use, behind ``error``; empty if there is no such thing."""
+    for one in _os_errors(error):
+        place = str(one.filename or one)
+        if isinstance(one, PermissionError) and any(path in place for path in mounted):
+            return f"{one.strerror or one}: {place}" if one.filename else str(one)
+    return ""
+
+
+def _os_errors(error: BaseException) -> Iterator[OSError]:
+    """``error`` and what led to it, as far as the operating system said it: libraries wrap the reason."""
+    found: BaseException | None = error
+    seen: set[int] = set()
+    while found is not None and id(found) not in seen:  # an error may be its own cause
+        seen.add(id(found))
+        if isinstance(found, OSError):
+            yield found
+        found = found.__cause__ or found.__context__
 
 
 def _failure(kind: Any, what: str, *, where: str | None = None, hint: str | None = None, traceback: str | None = None) -> dict[str, Any]:

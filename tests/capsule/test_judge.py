@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import re
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,7 +16,7 @@ from exseos.capsule.index import ClaimRecord, CreatedWith, Index, MetricRecord, 
 from exseos.capsule.judge import judge_capsule, known_failures
 from exseos.capsule.sessions import Sessions
 from exseos.capsule.verdict import Verdict, VerdictEntry, overall
-from exseos.errors import ExseosError, HostError, StageError
+from exseos.errors import CapsuleError, DigestMismatch, ExseosError, HostError, StageError, UsageError
 from exseos.manifest import Manifest
 from exseos.progress import Quiet
 from exseos.spec.models import Experiment
@@ -287,6 +289,55 @@ def test_the_host_is_at_fault(case: Case) -> None:
     assert (verdict.verdict, verdict.exit_code) == ("not fully checkable", 4)
 
 
+OF_THIS_HOST = [
+    HostError("a mount's source cannot be used: Stale file handle", where="/nfs/events.csv"),
+    OSError(errno.ENOSPC, "No space left on device", "/store/scratch/x"),
+    OSError(errno.EDQUOT, "Disk quota exceeded"),
+    PermissionError(errno.EACCES, "Permission denied", "/store/scratch/x"),
+    FileNotFoundError(errno.ENOENT, "No such file or directory", "bwrap"),
+    BrokenPipeError(errno.EPIPE, "Broken pipe"),
+    MemoryError(),
+]
+
+
+@pytest.mark.parametrize("error", OF_THIS_HOST, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("stage", ["prepare", "train", "convert", "synthesize"])
+def test_no_failure_of_this_host_is_a_difference(case: Case, stage: str, error: Exception) -> None:
+    verdict = case.replay({stage: error})
+    entry = entry_of(verdict, stage)
+    assert (entry.verdict, entry.found) == ("not checkable here", None)
+    assert entry.detail
+    assert "different" not in said(verdict).values()
+    assert (verdict.verdict, verdict.exit_code) == ("not fully checkable", 4)
+
+
+@pytest.mark.parametrize(
+    "error", [StageError("no"), CapsuleError("a link"), DigestMismatch("other bytes"), UsageError("bad"), ValueError("x")]
+)
+def test_what_the_experiment_does_is_a_difference(case: Case, error: Exception) -> None:
+    verdict = case.replay({"convert": error})
+    assert (said(verdict)["convert"], verdict.exit_code) == ("different", 3)
+
+
+def test_outputs_that_cannot_be_hashed_here(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(root: Path) -> Manifest:
+        raise OSError(errno.EIO, "Input/output error", str(root / "model.v"))
+
+    index = case.index()
+    case.index = lambda: index  # type: ignore[method-assign]
+    monkeypatch.setattr("exseos.capsule.judge.Manifest.of_tree", fails)
+    verdict = case.replay()
+    assert "Input/output error" in entry_of(verdict, "synthesize").detail
+    assert verdict.exit_code == 4
+
+
+def test_an_output_that_is_no_file_is_a_difference(case: Case, tmp_path: Path) -> None:
+    (case.replayed / "convert").mkdir(parents=True)
+    (case.replayed / "convert" / "link").symlink_to("/etc/passwd")
+    verdict = case.replay()
+    assert (said(verdict)["convert"], verdict.exit_code) == ("different", 3)
+
+
 def test_a_difference_outweighs_what_could_not_be_checked(case: Case) -> None:
     assert case.replay({"train": HostError("out of memory"), "convert": {"x": "y"}}).exit_code == 3
 
@@ -393,6 +444,52 @@ class Dying:
         if outcome == "good":
             return Path("out"), {}
         raise (HostError if outcome == "host" else StageError)(outcome)
+
+
+class Unstartable(Dying):
+    """Fails at its start, as told."""
+
+    error: Exception
+
+    def __enter__(self) -> Dying:
+        raise Unstartable.error
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (UsageError("a mount's source must be an absolute path", where="d.csv"), HostError),
+        (DigestMismatch("docker stored the image under another id"), HostError),
+        (ExseosError("no"), HostError),
+        (HostError("bwrap: Can't bind mount"), HostError),
+        (StageError("the worker broke the protocol"), StageError),
+    ],
+)
+def test_a_worker_that_cannot_be_started_says_nothing_of_the_capsule(
+    error: Exception, kind: type[Exception], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("exseos.capsule.sessions.Session", Unstartable)
+    Dying.made, Unstartable.error = [], error
+    stage = plan(Experiment.model_validate(SPEC))[0]
+    nothing: Any = None
+    with (
+        Sessions(nothing, nothing, tmp_path, {}, nothing, tmp_path, nothing, Quiet()) as sessions,
+        pytest.raises(kind, match=re.escape(str(error).partition(": ")[2] or str(error))) as caught,
+    ):
+        sessions.run(stage, 0, {})
+    assert type(caught.value) is kind
+
+
+def test_an_engine_that_is_gone_at_the_end_takes_no_verdict_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Stuck(Dying):
+        def __exit__(self, *arguments: object) -> None:
+            raise HostError("lost the container")
+
+    monkeypatch.setattr("exseos.capsule.sessions.Session", Stuck)
+    Dying.made, Dying.script = [], [("good", False)]
+    nothing: Any = None
+    with Sessions(nothing, nothing, tmp_path, {}, nothing, tmp_path, nothing, Quiet()) as sessions:
+        sessions.run(plan(Experiment.model_validate(SPEC))[0], 0, {})
 
 
 @pytest.mark.parametrize(

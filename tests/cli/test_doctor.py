@@ -75,7 +75,7 @@ def test_json(run: Any, tmp_path: Path) -> None:
     assert (code, err) == (1, "")
     found = json.loads(out)
     assert list(found) == ["exseos", "ok", "spec", "engine", "findings", "installations"]
-    assert (found["ok"], found["spec"], found["engine"]) == (False, "spec.yaml", "bubblewrap")
+    assert (found["ok"], found["spec"], found["engine"]) == (False, str(Path.cwd() / "spec.yaml"), "bubblewrap")
     assert found["findings"][1] == {
         "section": "engines",
         "name": "docker",

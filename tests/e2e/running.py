@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -75,10 +77,13 @@ class Exseos:
 
     def start(self, *arguments: str | Path) -> subprocess.Popen[str]:
         """Start it with pipes."""
+        return self._start(self.command(*arguments), self.variables())
+
+    def _start(self, command: Sequence[str], variables: Mapping[str, str]) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            self.command(*arguments),
+            command,
             cwd=self.folder,
-            env=self.variables(),
+            env=variables,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -88,10 +93,23 @@ class Exseos:
 
     def __call__(self, *arguments: str | Path, seconds: float = 900) -> Ended:
         """Run it to its end."""
-        with self.start(*arguments) as process:
-            try:
-                out, err = process.communicate(timeout=seconds)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                raise
-        return Ended(process.returncode, out, err)
+        return _ended(self.start(*arguments), seconds)
+
+    def shell(self, line: str, seconds: float = 900) -> Ended:
+        """Run ``line`` by a shell that finds this ``exseos`` under its name: for commands as they are printed or documented."""
+        with tempfile.TemporaryDirectory() as folder:
+            program = Path(folder, "exseos")
+            program.write_text(f'#!/bin/sh\nexec {shlex.join(self.command())} "$@"\n')
+            program.chmod(0o755)
+            variables = self.variables()
+            return _ended(self._start(["bash", "-c", line], {**variables, "PATH": f"{folder}:{variables['PATH']}"}), seconds)
+
+
+def _ended(started: subprocess.Popen[str], seconds: float) -> Ended:
+    with started as process:
+        try:
+            out, err = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+    return Ended(process.returncode, out, err)

@@ -66,7 +66,7 @@ def test_missing_file(exseos: Exseos, experiment: Path) -> None:
 
 def test_no_spec(exseos: Exseos) -> None:
     ended = build(exseos, Path("nowhere"))
-    refused(ended, 2, "nowhere/spec.yaml: there is no such spec\n  Name a spec.yaml, or make one with `exseos init NAME`.")
+    refused(ended, 2, "…/nowhere/spec.yaml: there is no such spec\n  Name a spec.yaml, or make one with `exseos init NAME`.")
 
 
 def test_lock_that_no_longer_fits(exseos: Exseos, experiment: Path) -> None:

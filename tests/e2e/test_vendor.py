@@ -99,6 +99,16 @@ def again(exseos: Exseos, spec: Path, folder: Path) -> None:
     assert (exseos.folder / CAPSULE).exists()
 
 
+def test_installations_by_relative_paths(exseos: Exseos, spec: Path) -> None:
+    tools = Tools.lay_out(exseos.folder / "opt/Xilinx")
+    relative = [argument.replace(f"{exseos.folder}/", "") for argument in tools.arguments]
+    assert [argument.partition("=")[2] for argument in relative[1::2]] == ["opt/Xilinx/Vitis/2023.2", "opt/Xilinx/Vivado/2023.2"]
+    ended = exseos("capsule", "build", os.path.relpath(spec, exseos.folder), "-o", CAPSULE, "--without", "image", *relative)
+    assert ended.code == 0, ended.text
+    _, replay = replayed(exseos, Path(CAPSULE), *relative)
+    assert replay.code == 0, replay.text
+
+
 def test_recorded_stages_are_evidence_outside_the_id(capsule: Path, tools: Tools) -> None:
     seen = inspect(capsule)
     kinds = {stage.stage: (stage.exact, stage.needs) for stage in seen.stages}

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from exseos.engines.base import Command, Engine, Limits, Mount
-from exseos.errors import ExseosError, UsageError
+from exseos.errors import ExseosError, HostError, UsageError
 from tests.engines.folder_image import FolderImage
 from tests.engines.running import SMALL, assert_stopped, run
 
@@ -311,9 +311,14 @@ def test_bad_mount_targets_are_refused(engine: Engine, image: FolderImage, tmp_p
 
 
 def test_missing_mount_source_is_refused_and_not_made(engine: Engine, image: FolderImage, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="source"):
+    with pytest.raises(HostError, match="source"):
         engine.start(image, Command(["hostile", "exit", "0"]), [Mount(tmp_path / "no", "/in")], SMALL)
     assert not (tmp_path / "no").exists()
+
+
+def test_a_relative_mount_source_is_refused_before_any_engine_sees_it() -> None:
+    with pytest.raises(UsageError, match="source must be an absolute path"):
+        Mount(Path("d.csv"), "/data/events")
 
 
 def test_load_again_and_remove(engine: Engine, image: FolderImage, hostile_folder: Path) -> None:

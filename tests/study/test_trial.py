@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -167,4 +169,20 @@ def test_metrics_of_gigabytes_are_not_read(tmp_path: Path) -> None:
     with (tmp_path / "metrics.json").open("wb") as stream:
         stream.truncate(1 << 32)
     with pytest.raises(StageError, match="longer than any stage writes"):
+        read_metrics(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe", "folder", "socket"])
+def test_metrics_that_are_no_file_are_refused_without_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    if kind == "link":
+        Path("metrics.json").symlink_to("/etc/passwd")
+    elif kind == "pipe":
+        os.mkfifo("metrics.json")
+    elif kind == "folder":
+        Path("metrics.json").mkdir()
+    else:
+        with socket.socket(socket.AF_UNIX) as made:
+            made.bind("metrics.json")
+    with pytest.raises(StageError, match="no regular file"):
         read_metrics(tmp_path)

@@ -45,9 +45,29 @@ def test_a_kill_is_the_machines_fault_and_a_crash_the_designs(tmp_path: Path) ->
 
 
 def test_an_absent_program_says_where_it_comes_from(tmp_path: Path) -> None:
-    with pytest.raises(StageError, match="the program 'no-such-tool' is not here") as caught:
+    with pytest.raises(HostError, match="the program 'no-such-tool' is not here") as caught:
         run_tool(["no-such-tool", "--version"], tmp_path, 10, tmp_path / "log")
     assert "Debian package" in str(caught.value.hint)
+
+
+def test_a_program_that_may_not_be_started_is_the_machines_fault(tmp_path: Path) -> None:
+    (tmp_path / "csim").write_text("#!/bin/sh\n")
+    with pytest.raises(HostError, match="cannot be started: Permission denied"):
+        run_tool(["./csim"], tmp_path, 10, tmp_path / "log")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "g++: fatal error: Killed signal terminated program cc1plus",
+        "cc1plus: out of memory allocating 65536 bytes after a total of 1 bytes",
+        "terminate called after throwing an instance of 'std::bad_alloc'",
+        "/usr/bin/ld: final link failed: No space left on device",
+    ],
+)
+def test_memory_and_disk_that_a_tool_tells_of_are_the_machines_fault(tmp_path: Path, said: str) -> None:
+    with pytest.raises(HostError, match="failed with exit code 1"):
+        run_tool(["sh", "-c", f'echo "{said}"; exit 1'], tmp_path, 10, tmp_path / "log")
 
 
 def test_the_tail_of_a_huge_log_is_short(tmp_path: Path) -> None:

@@ -141,6 +141,20 @@ def test_memory_and_disk_are_the_hosts_fault(tmp_path: Path) -> None:
         assert server.explain(error, tmp_path)["kind"] == "experiment"
 
 
+def test_what_the_host_mounted_and_does_not_let_us_read_is_its_fault(tmp_path: Path) -> None:
+    def denied(path: str) -> PermissionError:
+        return PermissionError(errno.EACCES, "Permission denied", path)
+
+    wrapped = StageError("not a readable HDF5 file")
+    wrapped.__cause__ = PermissionError("[Errno 13] unable to open file: name = '/data/events', errno = 13")
+    for error in (denied("/data/events"), denied("/in/train-1/model.keras"), wrapped):
+        told = server.explain(error, tmp_path, None, ["/data/events", "/in/train-1"])
+        assert told["kind"] == "host"
+        assert "chmod" in told["hint"]
+    for error in (denied("/spec/secret"), denied("/root"), FileNotFoundError(errno.ENOENT, "none", "/data/events")):
+        assert server.explain(error, tmp_path, None, ["/data/events", "/in/train-1"])["kind"] == "experiment"
+
+
 def test_a_full_disk_is_reported_as_the_hosts_fault(worker: Worker, events: Path, tmp_path: Path) -> None:
     source = "def step(x):\n    with open('/dev/full', 'w') as stream:\n        stream.write('x')\n    return x\n"
     error = failure(call_step(worker, events, tmp_path, source))
