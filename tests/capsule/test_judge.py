@@ -59,6 +59,7 @@ class FakeSessions:
         self, folder: Path, answers: Mapping[str, dict[str, str] | ExseosError | Exception], probe: Any, data: dict[str, Path | str]
     ) -> None:
         self.folder, self.answers, self.probe, self.data = folder, answers, probe, data
+        self.unknown: list[str] | None = [] if probe == PROBE else ["Erfinv (float32)"]
         self.inputs: dict[str, dict[str, str]] = {}
 
     def run(self, stage: StagePlan, seed: int, inputs: Mapping[str, tuple[Path, Manifest]]) -> tuple[Path, dict[str, Any]]:
@@ -67,7 +68,10 @@ class FakeSessions:
         if isinstance(answer, Exception):
             raise answer
         write(self.folder / stage.name, answer)
-        return self.folder / stage.name, {"probe": self.probe} if stage.name in ("prepare", "train") else {}
+        facts = {"probe": self.probe} if stage.name in ("prepare", "train") else {}
+        if stage.name == "train" and self.unknown is not None:
+            facts["numerics"] = {"operations": 9, "unknown": self.unknown}
+        return self.folder / stage.name, facts
 
 
 def write(folder: Path, files: Mapping[str, str]) -> None:
@@ -228,15 +232,27 @@ def test_another_cpu_trains_within_tolerance_and_all_later_is_exact(case: Case) 
     assert {found[name] for name in ("prepare", "convert", "synthesize", "accuracy (rtl)", "lut (synthesized)")} == {"identical"}
     assert found["trains"] == "within tolerance"
     assert verdict.exit_code == 0
-    assert len(verdict.notes) == 1
+    assert len(verdict.notes) == 2
     assert verdict.notes[0].startswith("train ran on a CPU with another numerics probe")
+    assert verdict.notes[1] == "train used what is not known to be exact on every CPU: Erfinv (float32)"
     assert case.sessions is not None
     assert case.sessions.inputs["convert"]["train"] == "weights"
 
 
 def test_another_cpu_and_the_same_bytes(case: Case) -> None:
     verdict = case.replay(probe={"digest": "q" * 64})
-    assert (verdict.verdict, verdict.notes) == ("reproduced", ())
+    assert verdict.verdict == "reproduced"
+    assert verdict.notes == ("train used what is not known to be exact on every CPU: Erfinv (float32)",)
+
+
+def test_what_is_exact_has_no_excuse_to_differ(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    def exact(stage: StagePlan, facts: Mapping[str, Any]) -> tuple[str, ...]:
+        return ()
+
+    monkeypatch.setattr("exseos.capsule.judge.unknown_operations", exact)
+    verdict = case.replay({"train": train(0.503)}, probe={"digest": "q" * 64})
+    assert said(verdict)["train"] == "different"
+    assert verdict.exit_code == 3
 
 
 def test_another_cpu_excuses_no_far_number(case: Case) -> None:
