@@ -8,6 +8,7 @@ not known to be exact.
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -72,24 +73,25 @@ class Audit:
         differing = [name for name, digest in table["libraries"].items() if how.libraries.get(name) != digest]
         if differing:
             found.add(f"{', '.join(differing)}: not the build whose operations were compared")
-        strange = compiled() - set(table["packages"])
-        found |= {f"the compiled code of {name}" for name in strange}
+        strange = compiled().items() - table["packages"].items()
+        found |= {f"the compiled code of {name} {version}".rstrip() for name, version in strange}
         return sorted(found | set(not_in(self.used, table["exact"])))
 
 
-def compiled() -> set[str]:
-    """Installed packages of which this process has loaded compiled code: what they compute is in no graph."""
+def compiled() -> dict[str, str]:
+    """Packages of which this process has loaded compiled code, and their versions: what they compute is in no graph."""
     packages = set()
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)
         if isinstance(file, str) and file.endswith(".so") and "lib-dynload" not in file:
             packages.add(name.partition(".")[0])
-    return packages
+    owners = importlib.metadata.packages_distributions()
+    return {name: importlib.metadata.version(owners[name][0]) if name in owners else "" for name in packages}
 
 
 @cache
 def exact_table() -> dict[str, Any]:
-    """``exact_ops.json``: ``libraries`` (name → SHA-256) and ``exact`` (operation → types), among others."""
+    """``exact_ops.json``: ``libraries`` (name → SHA-256), ``packages`` (name → version), ``exact`` (operation → types)."""
     table: dict[str, Any] = json.loads(TABLE.read_text())
     return table
 

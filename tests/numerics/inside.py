@@ -1,0 +1,57 @@
+"""Running a module of these tests in the image, on this CPU or an emulated one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from exseos.engines.base import Command, Engine, ImageSource, Limits, Mount
+from exseos.progress import Quiet
+from exseos.store import Store
+from exseos.study.warm import MOUNTED, warm_folder
+from exseos.worker.determinism import environment
+from exseos.worker.warm import environment as warm_environment
+
+REPOSITORY = Path(__file__).parents[2]
+WORK = "/work"
+"""Where the module finds the folder that it reads and writes."""
+_CODE = "/checkout"
+_PATH = "PYTHONPATH"
+
+
+def run_inside(
+    engine: Engine,
+    image: ImageSource,
+    store: Store,
+    module: Sequence[str],
+    work: Path,
+    *,
+    seconds: float,
+    variables: Mapping[str, str] | None = None,
+) -> tuple[int, str]:
+    """Run ``python3 -m MODULE ARGUMENT...`` with ``work`` at ``WORK``; its exit code and all it said.
+
+    The worker's switches, kernels and caches are in force as in a stage, with the sources of this
+    checkout.
+    """
+    limits = Limits(seconds=seconds)
+    folder = warm_folder(engine, image, limits, store, Quiet())
+    assert folder is not None, "the image's warm-up failed"
+    mounts = [Mount(folder, MOUNTED), Mount(work, WORK, writable=True)]
+    mounts += [Mount(REPOSITORY / name, f"{_CODE}/{name}") for name in ("exseos", "tests", "examples")]
+    settings = {
+        **environment(),
+        **warm_environment(MOUNTED),
+        _PATH: f"{_CODE}:{image.environment[_PATH]}",
+        **(variables or {}),
+    }
+    argv = ["/usr/bin/python3", "-m", *module]
+    process = engine.start(image, Command(argv, settings, WORK), mounts, limits)
+    try:
+        process.stdin.close()
+        said = process.stdout.read().decode(errors="replace")
+        code = process.wait(60)
+    finally:
+        process.kill()
+    reason = process.reason()
+    return code, said + process.stderr_tail() + (f"\n{reason}" if reason else "")
