@@ -62,7 +62,7 @@ LAYERS: dict[str, tuple[str, Callable[[], Any]]] = {
     "ELU": ("1", lambda: K.ELU()),
     "EinsumDense": (
         "2",
-        lambda: K.EinsumDense("abc,cd->abd", output_shape=(None, 32), bias_axes="d"),
+        lambda: K.EinsumDense("abc,cd->abd", output_shape=(24, 32), bias_axes="d"),
     ),
     "Flatten": ("2", lambda: K.Flatten()),
     "GRU": ("2", lambda: K.GRU(16)),
