@@ -1,0 +1,168 @@
+"""The same bits on every CPU: trainings on this one and on emulated ones, in the real image.
+
+Without the kernels, and with other cache sizes, the same trainings give other bits: so these tests
+can fail.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from exseos.capsule import replay as replaying
+from exseos.capsule.replay import ReplayRequest
+from exseos.capsule.sessions import Sessions
+from exseos.engines.bubblewrap import Bubblewrap
+from exseos.progress import Quiet
+from exseos.store import Store
+from exseos.study.plan import StagePlan
+from exseos.study.trial import TRAINING
+from tests.e2e.conftest import CAPSULE, require_engine
+from tests.e2e.running import Exseos
+from tests.e2e.trainings import Changes, Ran, Trainings, example, small_models
+from tests.numerics.emulator import Emulated, get_emulator
+from tests.numerics.without import Without
+
+pytestmark = [pytest.mark.slow, pytest.mark.engine, pytest.mark.network]
+
+HERE = "this CPU"
+CPUS = ("Haswell", "EPYC", "EPYC,legacy-cache=on")
+"""The last tells of other cache sizes."""
+KINDS = (
+    *("dense", "convolution", "normalization", "attention", "gelu", "lstm", "embedding"),
+    *("contraction64", "contraction512", "contraction2048"),
+)
+INEXACT = {"bessel": ["BesselI0e (float32)", "BesselI1e (float32)"]}
+"""A model of which the audit must name operations."""
+Results = dict[str, dict[str, Ran]]
+
+
+def _kind(name: str) -> Changes:
+    return {"model": {"kind": name}}
+
+
+@pytest.fixture(scope="module")
+def store(warm: Exseos) -> Store:
+    return Store(warm.store)
+
+
+@pytest.fixture(scope="module")
+def emulator(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    require_engine("bubblewrap")
+    return get_emulator(tmp_path_factory.mktemp("emulator") / "root", store.cache)
+
+
+@pytest.fixture(scope="module")
+def tiny(warm: Exseos, store: Store, tmp_path_factory: pytest.TempPathFactory) -> Trainings:
+    return example(warm.sources / "examples/tiny/spec.yaml", store, tmp_path_factory.mktemp("tiny") / "scratch")
+
+
+@pytest.fixture(scope="module")
+def models(tiny: Trainings, store: Store, tmp_path_factory: pytest.TempPathFactory) -> Trainings:
+    return small_models(tiny, store, tmp_path_factory.mktemp("models") / "scratch")
+
+
+@pytest.fixture(scope="module")
+def trained(
+    warm: Exseos,
+    store: Store,
+    emulator: Path,
+    tiny: Trainings,
+    models: Trainings,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> dict[str, Results]:
+    """Experiment → CPU → what each of its trainings made there."""
+    magic = example(warm.sources / "examples/magic/spec.yaml", store, tmp_path_factory.mktemp("magic") / "scratch")
+    kinds = {name: _kind(name) for name in (*KINDS, *INEXACT)}
+    five: Mapping[str, Changes] = {"five epochs": {"train": {"epochs": 5}}}
+    runs: dict[str, tuple[Trainings, Mapping[str, Changes]]] = {
+        "magic": (magic, five),
+        "models": (models, kinds),
+        "tiny": (tiny, {"as it is": {}}),
+    }
+    engines = {HERE: Bubblewrap(), **{cpu: Emulated(emulator, cpu) for cpu in CPUS}}
+    with ThreadPoolExecutor(2) as pool:
+        futures = {
+            (name, cpu): pool.submit(trainings.run, engine, changes)
+            for name, (trainings, changes) in runs.items()
+            for cpu, engine in engines.items()
+        }
+        return {name: {cpu: futures[name, cpu].result() for cpu in engines} for name in runs}
+
+
+@pytest.mark.parametrize("cpu", CPUS)
+@pytest.mark.parametrize("name", ("tiny", "magic", "models"))
+def test_equal_outputs(trained: dict[str, Results], name: str, cpu: str) -> None:
+    here, there = trained[name][HERE], trained[name][cpu]
+    assert here.keys() == there.keys()
+    different = {run: _differing(here[run], there[run]) for run in here if run not in INEXACT}
+    assert not any(different.values()), different
+
+
+def _differing(one: Ran, two: Ran) -> list[str]:
+    return sorted(path for path in one.outputs.keys() | two.outputs.keys() if one.outputs.get(path) != two.outputs.get(path))
+
+
+def test_known_to_be_exact(trained: dict[str, Results]) -> None:
+    for name, results in trained.items():
+        for cpu, runs in results.items():
+            for run, ran in runs.items():
+                if run != "prepare":
+                    assert ran.facts["numerics"]["unknown"] == INEXACT.get(run, []), (name, cpu, run)
+                    assert ran.facts["numerics"]["operations"] > 30
+
+
+def test_probe_tells_the_cpus_apart_only_where_they_compute_differently(trained: dict[str, Results]) -> None:
+    probes = {cpu: runs["as it is"].facts["probe"]["digest"] for cpu, runs in trained["tiny"].items()}
+    assert len(set(probes.values())) == 1, probes
+
+
+def test_replay_with_the_training_on_a_haswell(
+    warm: Exseos, store: Store, emulator: Path, trained: dict[str, Results], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran = []
+
+    class OnHaswell(Sessions):
+        """Runs the training on the emulated CPU, all else here."""
+
+        def run(self, stage: StagePlan, seed: int, inputs: Any) -> Any:
+            if stage.kind != TRAINING:
+                return super().run(stage, seed, inputs)
+            ran.append(stage.name)
+            here, self._engine, self._sessions = (self._engine, self._sessions), Emulated(emulator, "Haswell"), {}
+            try:
+                return super().run(stage, seed, inputs)
+            finally:
+                self._close("", None, None, None)
+                self._engine, self._sessions = here
+
+    monkeypatch.setattr(replaying, "Sessions", OnHaswell)
+    request = ReplayRequest(warm.folder / CAPSULE, engine="bubblewrap")
+    verdict = replaying.replay(request, store, Quiet())
+    assert ran == ["train"]
+    assert verdict.verdict == "reproduced"
+    assert {entry.verdict for entry in verdict.entries} == {"identical"}
+    assert not any("known to be exact" in note for note in verdict.notes)
+
+
+@pytest.mark.parametrize("part", ["kernels", "caches"])
+def test_other_bits_without(trained: dict[str, Results], models: Trainings, part: str) -> None:
+    """TensorFlow's own kernels, and other cache sizes, are seen in these trainings on any CPU."""
+    kinds = {"kernels": ("normalization", "attention"), "caches": ("contraction512", "contraction2048")}[part]
+    found = models.run(Without(part), {kind: _kind(kind) for kind in kinds})
+    here = trained["models"][HERE]
+    assert found["prepare"].outputs == here["prepare"].outputs
+    for kind in kinds:
+        assert "model.keras" in _differing(found[kind], here[kind]), kind
+
+
+def test_goldens(trained: dict[str, Results]) -> None:
+    """What ``train`` made on the machine where the digests were committed: another CPU must not differ."""
+    goldens = json.loads((Path(__file__).parent / "goldens.json").read_text())
+    found = {f"{name}: {run}": ran.digest for name in trained for run, ran in trained[name][HERE].items() if run not in INEXACT}
+    assert found == goldens
