@@ -6,7 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from exseos.engines.base import Command, Engine, ImageSource, Limits, Mount
+from exseos.image.image import Image
 from exseos.progress import Quiet
+from exseos.resolve import find_lock
+from exseos.resolve.image import image_of, own_wheel
+from exseos.spec import read_spec
 from exseos.store import Store
 from exseos.study.warm import MOUNTED, warm_folder
 from exseos.worker.determinism import environment
@@ -17,6 +21,13 @@ WORK = "/work"
 """Where the module finds the folder that it reads and writes."""
 _CODE = "/checkout"
 _PATH = "PYTHONPATH"
+
+
+def example_image(store: Store) -> Image:
+    """The image of ``examples/tiny`` as the sources are now."""
+    spec = read_spec(REPOSITORY / "examples/tiny/spec.yaml")
+    wheel, _ = own_wheel(store.cache)
+    return image_of(find_lock(spec, store.cache, Quiet()), wheel, store.cache, Quiet())
 
 
 def run_inside(

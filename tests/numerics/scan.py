@@ -28,7 +28,7 @@ from exseos.worker.numerics.audit import Audit, compiled
 from tests.numerics import functions, layers, trainings
 from tests.numerics.functions import Item, values
 
-GROUPS = ("functions", "small types", "layers", "graphs", "trainings")
+GROUPS = ("functions", "small types", "layers", "graphs", "trainings", "rows")
 _SLOW_SECONDS = 5.0
 Plan = dict[str, dict[str, list[int]]]
 
@@ -158,6 +158,8 @@ def items(group: str, plan: Plan) -> Iterator[Item]:
             yield from functions.in_graphs(plan[dtype], dtype)
     elif group == "trainings":
         yield from trainings.items()
+    elif group == "rows":
+        yield from trainings.on_rows()
     else:
         raise SystemExit(f"there is no group {group!r}; there is: {', '.join(GROUPS)}")
 

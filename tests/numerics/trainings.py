@@ -64,6 +64,24 @@ def items() -> Iterator[Item]:
             )
 
 
+def on_rows() -> Iterator[Item]:
+    """A training that reads rows as the stage ``train`` does."""
+    yield "training on rows", _on_rows
+
+
+def _on_rows() -> list[Any]:
+    from exseos.worker.rows import Batches, Epochs
+
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential([K.Input((64,)), _dense("relu"), K.Dense(_LABELS, activation="softmax")])
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"], jit_compile=False)
+    x, y = _data((64,))
+    rows = Epochs(x, y, 32, 7)
+    given = {"epochs": 2, "steps_per_epoch": rows.steps, "shuffle": False, "verbose": 0}
+    model.fit(rows, validation_data=Batches(x, y, 32), **given)
+    return [*model.get_weights(), model(x[:32]), model.predict(Batches(x, None, 32), verbose=0)]
+
+
 def _groups(names: list[str]) -> Iterator[list[str]]:
     together = [name for name in names if name not in _ALONE]
     for start in range(0, len(together), _TOGETHER):
