@@ -45,6 +45,10 @@ hamming hanning vander nonzero argwhere cdist
 """
 """Slow or huge on a large argument: those of use are in ``explicit``."""
 _NOT_CALLED = {*_NOT_OF_NUMBERS.split(), *_TOO_LARGE.split()}
+_COMPOSED = """
+Abs Acos Acosh Asin Asinh Atan Atanh Ceil Cos Cosh Exp Expm1 Floor Inv Log Log1p Neg Reciprocal Rint
+Round Rsqrt Sigmoid Sin Sinh Sqrt Square Tan Tanh Elu Relu Relu6 Selu
+"""
 _NOT_IN_NAMES = ("sampl", "rnn", "experimental", "collective", "isotonic", "quantize", "with_space")
 
 
@@ -159,6 +163,31 @@ def in_graphs(plan: dict[str, list[int]], dtype: str) -> Iterator[Item]:
                 f"graph {name} {dtype}",
                 lambda call=call, given=given: tf.function(lambda *given: with_gradient(call, given), jit_compile=False)(*given),
             )
+
+
+def chains() -> Iterator[Item]:
+    """Each operation that TensorFlow composes with others, after one more; and draws that keep a state."""
+    for dtype in ("float32", "float64", "float16"):
+        for name in _COMPOSED.split():
+            yield f"chain {name} {dtype}", lambda name=name, dtype=dtype: _chain(name, dtype)
+    for name in ("normal", "uniform", "truncated_normal"):
+        for dtype in TYPES:
+            yield (
+                f"tf.random.{name} {dtype}",
+                lambda name=name, dtype=dtype: getattr(tf.random, name)((1000,), seed=1, dtype=dtype),
+            )
+    shuffled = values("normal")
+    yield "tf.random.shuffle", lambda: tf.random.shuffle(shuffled, seed=1)
+    yield "tf.random.categorical", lambda: tf.random.categorical(shuffled, 10, seed=1)
+    yield "l2 loss, norms", lambda: [[f(row) for row in shuffled] for f in (tf.nn.l2_loss, tf.math.reduce_euclidean_norm)]
+    yield "products", lambda: tf.reduce_prod(shuffled, axis=1)
+
+
+def _chain(name: str, dtype: str) -> Any:
+    one = getattr(tf.raw_ops, name)
+    first = "features" if name in ("Elu", "Relu", "Relu6", "Selu") else "x"
+    with_more = tf.function(lambda x: [tf.abs(one(**{first: tf.negative(x)})), one(**{first: tf.square(x)})], jit_compile=False)
+    return [with_more(values(kind, dtype, (1024, 64))) for kind in ("normal", "positive", "unit")]
 
 
 def with_gradient(call: Callable[..., Any], arguments: tuple[Any, ...]) -> list[Any]:

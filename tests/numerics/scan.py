@@ -28,7 +28,7 @@ from exseos.worker.numerics.audit import Audit, compiled
 from tests.numerics import functions, layers, trainings
 from tests.numerics.functions import Item, values
 
-GROUPS = ("functions", "small types", "layers", "graphs", "trainings", "rows")
+GROUPS = ("functions", "small types", "layers", "graphs", "chains", "trainings", "rows")
 _SLOW_SECONDS = 5.0
 Plan = dict[str, dict[str, list[int]]]
 
@@ -68,9 +68,9 @@ class Recorder:
         if graph is not None or name.startswith("__"):
             return
         numbers = [one for one in outputs if _is_number(one)]
-        if not numbers:
-            return
-        given = [digest(one) if _is_number(one) else "-" for one in inputs]
+        if not numbers or not all(_is_number(one) for one in inputs):
+            return  # what reads a variable or an iterator gives what is there
+        given = [digest(one) for one in inputs]
         key = hashlib.sha256(repr((given, _plain(attributes))).encode()).hexdigest()[:16]
         types = sorted({one.dtype.name for one in [*inputs, *numbers] if one.dtype.is_floating or one.dtype.is_complex})
         label = f"{name}|{','.join(types)}"
@@ -158,6 +158,8 @@ def items(group: str, plan: Plan) -> Iterator[Item]:
             yield from functions.in_graphs(plan[dtype], dtype)
     elif group == "trainings":
         yield from trainings.items()
+    elif group == "chains":
+        yield from functions.chains()
     elif group == "rows":
         yield from trainings.on_rows()
     else:

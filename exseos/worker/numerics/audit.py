@@ -43,6 +43,8 @@ class Audit:
         self._context.ensure_initialized()
         self.used: Used = {}
         self._unseen: set[str] = set()
+        self._remove = self._context.remove_function
+        self._context.remove_function = self._look_and_remove
         self._context.enable_graph_collection()
         self._context.export_run_metadata()  # what ran before is of no interest
         self._context.clear_kernel_cache()  # else what is cached would run unseen
@@ -57,13 +59,24 @@ class Audit:
         for graph in graphs:
             merge(self.used, operations(graph.pre_optimization_graph))
             merge(self.used, operations(graph.post_optimization_graph))
-        if any(_XLA in self._context.get_function_def(name).attr for name in self._context.list_function_names()):
-            self._unseen.add("code compiled by XLA (jit_compile)")
+        for name in self._context.list_function_names():
+            self._look(name)
 
     def close(self) -> None:
         """Stop collecting."""
         self.collect()
         self._context.disable_graph_collection()
+        self._context.remove_function = self._remove
+
+    def _look(self, function: str) -> None:
+        """What XLA compiles is in no graph: only its function tells of it."""
+        if _XLA in self._context.get_function_def(function).attr:
+            self._unseen.add("code compiled by XLA (jit_compile)")
+
+    def _look_and_remove(self, function: Any) -> None:
+        """A function may be gone before ``collect`` is called."""
+        self._look(function)
+        self._remove(function)
 
     def unknown(self) -> list[str]:
         """What is not known to be exact on every CPU, sorted; empty if all that was collected is."""
