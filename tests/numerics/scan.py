@@ -10,6 +10,7 @@ digest of its results), ``failed`` (name → error), ``used`` (item → operatio
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 import sys
 import time
@@ -192,6 +193,7 @@ def scan(group: str, plan: Plan) -> dict[str, Any]:
 
 def main(group: str, plan: Path, result: Path) -> None:
     """Run ``group`` and write ``result``, with ``plan`` made first if need be."""
+    importlib.import_module("exseos.worker.server")  # what a worker loads is in each process compared
     numerics.activate_on_import()
     start_training(1)
     begun = time.monotonic()
