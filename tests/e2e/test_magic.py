@@ -10,6 +10,7 @@ import pytest
 from exseos.capsule.inspect import inspect
 from tests.e2e.conftest import require_engine
 from tests.e2e.running import REPOSITORY, Exseos
+from tests.e2e.trainings import WHOLE_MAGIC, goldens
 
 pytestmark = [pytest.mark.slow, pytest.mark.engine, pytest.mark.network]
 
@@ -22,6 +23,7 @@ def test_once_per_engine_and_replayed(fresh: Exseos) -> None:
     built = fresh("capsule", "build", spec, "-o", one, "--without", "image", "--engine", "bubblewrap")
     assert built.code == 0, built.text
     assert "already in the store" not in built.err
+    assert "not known to be exact" not in built.err
 
     replayed = fresh("capsule", "replay", one, "--engine", "docker", "--json")
     assert replayed.code == 0, replayed.text
@@ -29,6 +31,10 @@ def test_once_per_engine_and_replayed(fresh: Exseos) -> None:
     assert verdict["verdict"] == "reproduced"
     assert {entry["verdict"] for entry in verdict["entries"]} == {"identical"}
     assert len([entry for entry in verdict["entries"] if entry["kind"] == "claim"]) == 8
+
+    [training] = [entry for entry in verdict["entries"] if (entry["kind"], entry["name"]) == ("stage", "train")]
+    assert training["expected"] == goldens()[WHOLE_MAGIC]
+    assert not any("known to be exact" in note for note in verdict["notes"])
 
     other = fresh.but(store=fresh.folder / "other store")
     other.store.mkdir()

@@ -70,7 +70,8 @@ class Audit:
 
     def _look(self, function: str) -> None:
         """What XLA compiles is in no graph: only its function tells of it."""
-        if _XLA in self._context.get_function_def(function).attr:
+        attributes = self._context.get_function_def(function).attr
+        if _XLA in attributes and attributes[_XLA].b:
             self._unseen.add("code compiled by XLA (jit_compile)")
 
     def _look_and_remove(self, function: Any) -> None:
