@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .ONESHELL:
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: demo test lint type fast bench base-context clean
+.PHONY: demo test lint type fast bench exact-ops base-context clean
 
 HOST := .venv
 DEV := .venv-dev
@@ -36,6 +36,10 @@ type: $(DEV)/made
 
 bench: $(DEV)/made
 	scripts/with-engines $(DEV)/bin/python -m benchmarks
+
+# Which of TensorFlow's operations are exact: exseos/worker/numerics/exact_ops.json, in about an hour.
+exact-ops: $(DEV)/made
+	scripts/with-engines $(DEV)/bin/python -m tests.numerics.table
 
 # What `docker build -f Dockerfile.base` takes: rootfs.tar beside the Dockerfile.
 base-context: $(HOST)/made
