@@ -28,7 +28,7 @@ def main(argument: str | None, smallest: bool) -> int:
     """Measure both examples; ``argument`` is not used."""
     store = Store()
     image = example_image(store)
-    rounds, steps = (1, 20) if smallest else (7, 2000)
+    rounds, steps = (1, 20) if smallest else (7, 1000)
     slow = []
     for example in EXAMPLES:
         found: dict[str, list[dict[str, float]]] = {"with": [], "without": []}

@@ -1,9 +1,8 @@
 """Which operations a training used, and whether each was shown to be exact on every CPU.
 
 TensorFlow hands over every graph that it runs, before and after its own rewriting (which folds constants and makes operations
-that nobody wrote), single operations and other threads' included. Their types are compared with ``exact_ops.json``, which holds
-for one build of TensorFlow, its C library and our kernels. No operation has been entered there yet, so every training is said to be
-not known to be exact.
+that nobody wrote), single operations and other threads' included. Their types are compared with ``exact_ops.json``, which
+``make exact-ops`` writes and which holds for one build of TensorFlow, its C library and our kernels.
 """
 
 from __future__ import annotations
