@@ -14,7 +14,7 @@ import pytest
 from exseos.errors import HostError
 from exseos.worker import determinism, numerics
 from exseos.worker.numerics import caches, kernels
-from exseos.worker.numerics.audit import TABLE, merge, not_in
+from exseos.worker.numerics.audit import TABLE, merge, not_in, operations
 from exseos.worker.numerics.probe import fixed_weights
 
 pytestmark = pytest.mark.experiment
@@ -167,3 +167,18 @@ def test_the_weights_of_the_probe_follow_from_shapes() -> None:
     bias = fixed_weights((8,))
     assert bias.min() >= 0.5
     assert bias.max() < 1.5
+
+
+def test_what_tensorflow_fuses_is_named_by_its_parts() -> None:
+    pytest.importorskip("tensorflow")
+    from tensorflow.core.framework.graph_pb2 import GraphDef
+
+    graph = GraphDef()
+    for op, attribute, parts in (
+        ("_FusedConv2D", "fused_ops", [b"FusedBatchNorm", b"Relu"]),
+        ("_UnaryOpsComposition", "op_names", [b"Abs"]),
+    ):
+        node = graph.node.add(op=op)
+        node.attr["T"].type = 1
+        node.attr[attribute].list.s.extend(parts)
+    assert operations(graph) == {"_FusedConv2D:FusedBatchNorm+Relu": {"float32"}, "_UnaryOpsComposition:Abs": {"float32"}}

@@ -135,9 +135,11 @@ def operations(graph: Any) -> Used:
 
 
 def _names(node: Any) -> list[str]:
-    """The operation of a node; each of those that TensorFlow composed it of."""
+    """The operation of a node; those that TensorFlow made it of decide how it computes."""
     if node.op == _COMPOSITION:
         return [f"{_COMPOSITION}:{name.decode()}" for name in node.attr["op_names"].list.s]
+    if fused := node.attr["fused_ops"].list.s if "fused_ops" in node.attr else None:
+        return [f"{node.op}:{'+'.join(name.decode() for name in fused)}"]
     return [str(node.op)]
 
 
