@@ -6,6 +6,7 @@ can fail.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,10 +22,13 @@ from exseos.progress import Quiet
 from exseos.store import Store
 from exseos.study.plan import StagePlan
 from exseos.study.trial import TRAINING
+from exseos.worker.numerics.audit import exact_table, not_in
 from tests.e2e.conftest import CAPSULE, require_engine
 from tests.e2e.running import Exseos
 from tests.e2e.trainings import WHOLE_MAGIC, Changes, Ran, Trainings, example, goldens, small_models
 from tests.numerics.emulator import Emulated, get_emulator
+from tests.numerics.inside import run_inside
+from tests.numerics.table import judge
 from tests.numerics.without import Without
 
 pytestmark = [pytest.mark.slow, pytest.mark.engine, pytest.mark.network]
@@ -164,3 +168,23 @@ def test_goldens(trained: dict[str, Results]) -> None:
     """What these trainings made on the machine where the digests were committed."""
     found = {f"{name}: {run}": ran.digest for name in trained for run, ran in trained[name][HERE].items() if run not in INEXACT}
     assert found == {name: digest for name, digest in goldens().items() if name != WHOLE_MAGIC}
+
+
+def test_the_scan_behind_the_table(store: Store, emulator: Path, tiny: Trainings, tmp_path: Path) -> None:
+    """``make exact-ops`` at its smallest: it finds no more than what the table holds, for the same libraries."""
+    (tmp_path / "plan.json").write_text("{}")
+    found = {}
+    for name, engine in ((HERE, Bubblewrap()), ("Haswell", Emulated(emulator, "Haswell"))):
+        found[name] = []
+        for group in ("chains", "rows"):
+            module = ["tests.numerics.scan", group, "/work/plan.json", "/work/result.json"]
+            code, said = run_inside(engine, tiny.ready.image, store, module, tmp_path, seconds=600)
+            assert code == 0, said[-3000:]
+            found[name].append(json.loads((tmp_path / "result.json").read_text()))
+    table, remarks = judge(found)
+    assert not [remark for remark in remarks if "differ" in remark]
+    known = exact_table()
+    assert table["libraries"] == known["libraries"]
+    assert table["packages"].items() <= known["packages"].items()
+    assert len(table["exact"]) > 100
+    assert list(not_in(table["exact"], known["exact"])) == []
