@@ -1,4 +1,4 @@
-"""Time a training step with exact kernels and fixed cache sizes against one without, in turn.
+"""Time a training step with exact kernels, fixed cache sizes and the audit against one without, in turn.
 
     python -m benchmarks.training [--smallest]
 
@@ -44,7 +44,7 @@ def main(argument: str | None, smallest: bool) -> int:
         peaks = {how: max(one["peak_mib"] for one in results) for how, results in found.items()}
         ratio = times["with"] / times["without"]
         print(
-            f"{example}: a step takes {times['with']:.2f} ms with exact kernels and fixed cache sizes, "
+            f"{example}: a step takes {times['with']:.2f} ms with exact kernels, fixed cache sizes and audit, "
             f"{times['without']:.2f} ms without: {ratio:.2f} x; peak {peaks['with']:.0f} and {peaks['without']:.0f} MiB"
         )
         if ratio > TARGET:
