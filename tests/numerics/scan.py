@@ -193,7 +193,8 @@ def scan(group: str, plan: Plan) -> dict[str, Any]:
 
 def main(group: str, plan: Path, result: Path) -> None:
     """Run ``group`` and write ``result``, with ``plan`` made first if need be."""
-    importlib.import_module("exseos.worker.server")  # what a worker loads is in each process compared
+    for name in ("exseos.worker.server", "yaml"):  # what a worker and hls4ml load is in each process compared
+        importlib.import_module(name)
     numerics.activate_on_import()
     start_training(1)
     begun = time.monotonic()

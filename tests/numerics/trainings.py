@@ -65,8 +65,31 @@ def items() -> Iterator[Item]:
 
 
 def on_rows() -> Iterator[Item]:
-    """A training that reads rows as the stage ``train`` does."""
+    """Trainings that read rows as the stage ``train`` does, and as users may."""
     yield "training on rows", _on_rows
+    yield "training on a dataset", _on_dataset
+    for dtype in ("float32", "float64"):
+        yield f"training convolutions {dtype}", lambda dtype=dtype: _convolutions(dtype)
+    nested = tf.function(lambda x: tf.ensure_shape(x * 2.0 + 1.0, (None, 64)))
+    yield "training with a function", lambda: _fit((64,), [[K.Lambda(nested)]])
+
+
+def _on_dataset() -> list[Any]:
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential([K.Input((64,)), _dense("relu"), K.Dense(_LABELS, activation="softmax")])
+    model.compile("adam", "sparse_categorical_crossentropy", jit_compile=False)
+    data = tf.data.Dataset.from_tensor_slices(_data((64,))).map(lambda x, y: (x * 0.5, y)).batch(32).prefetch(1)
+    model.fit(data, epochs=2, verbose=0)
+    return model.get_weights()
+
+
+def _convolutions(dtype: str) -> list[Any]:
+    keras.config.set_dtype_policy(dtype)
+    try:
+        activations = (None, "relu", "relu6", "elu", "leaky_relu", "tanh", "sigmoid", "gelu")
+        return _fit((12, 12, 8), [[K.Conv2D(4, 3, activation=one)] for one in activations])
+    finally:
+        keras.config.set_dtype_policy("float32")
 
 
 def _on_rows() -> list[Any]:

@@ -54,6 +54,12 @@ print(json.dumps(found))
 """
 
 
+LITE = """
+f = tf.function(lambda x: x * x).get_concrete_function(tf.TensorSpec((4,)))
+tf.lite.Interpreter(model_content=tf.lite.TFLiteConverter.from_concrete_functions([f]).convert())
+"""
+
+
 def audited(bodies: list[str], built: Path) -> list[list[str]]:
     """What each of the programs ``bodies`` uses that is not known to be exact."""
     found: list[list[str]] = json.loads(python(AUDITED.format(bodies=bodies), built))
@@ -67,6 +73,10 @@ def test_the_audit_names_what_was_not_compared(built: Path) -> None:
         "t = threading.Thread(target=lambda: tf.math.bessel_i0(tf.ones(3))); t.start(); t.join()": "BesselI0 (float32)",
         "tf.function(tf.math.exp, jit_compile=True)(tf.ones(3))": "code compiled by XLA (jit_compile)",
         "tf.math.log(tf.complex(tf.ones(3), tf.ones(3)))": "Log (complex64)",
+        "import subprocess; subprocess.run(['true'])": "a program or process that the training started",
+        "import multiprocessing as m; p = m.get_context('spawn').Process(); p.start(); p.join()": "a program or process",
+        LITE: "a model of TensorFlow Lite",
+        "with tf.Graph().as_default(), tf.compat.v1.Session() as s: s.run(tf.ones(3))": "a session of TensorFlow 1",
         "import lxml.etree": "the compiled code of lxml",
     }
     for (body, name), found in zip(named.items(), audited(list(named), built), strict=True):

@@ -10,8 +10,9 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping
-from functools import cache
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache, wraps
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,10 @@ _ROUND_NOT = {0, 3, 4, 5, 6, 7, 9, 10, 17, 20, 21, 22, 23}
 _COMPOSITION = "_UnaryOpsComposition"
 _XLA = "_XlaMustCompile"
 
+_PROGRAM = "a program or process that the training started"
+_STARTS = {"subprocess.Popen", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.system"}
+"""Python's audit events of them; multiprocessing has others."""
+
 Used = dict[str, set[str]]
 """Operation → the rounding types that it was used with."""
 
@@ -35,6 +40,8 @@ class Audit:
     def __init__(self) -> None:
         import tensorflow as tf
         from google.protobuf.message import DecodeError
+        from tensorflow.lite.python.interpreter import Interpreter
+        from tensorflow.python.client.session import BaseSession
         from tensorflow.python.eager import context
 
         self._failures = (tf.errors.OpError, DecodeError, SystemError, ValueError)
@@ -42,8 +49,13 @@ class Audit:
         self._context.ensure_initialized()
         self.used: Used = {}
         self._unseen: set[str] = set()
-        self._remove = self._context.remove_function
-        self._context.remove_function = self._look_and_remove
+        self._watched: list[tuple[Any, str, Any]] = []
+        self._watch(self._context, "remove_function", self._look)  # it may be gone before ``collect`` is called
+        self._watch(Interpreter, "__init__", self._see("a model of TensorFlow Lite"))
+        self._watch(BaseSession, "__init__", self._see("a session of TensorFlow 1"))
+        self._watch(BaseProcess, "start", self._see(_PROGRAM))
+        _open.append(self)
+        _listen()
         self._context.enable_graph_collection()
         self._context.export_run_metadata()  # what ran before is of no interest
         self._context.clear_kernel_cache()  # else what is cached would run unseen
@@ -65,18 +77,30 @@ class Audit:
         """Stop collecting."""
         self.collect()
         self._context.disable_graph_collection()
-        self._context.remove_function = self._remove
+        _open.remove(self)
+        for owner, name, original in reversed(self._watched):
+            setattr(owner, name, original)
 
-    def _look(self, function: str) -> None:
+    def _watch(self, owner: Any, name: str, tell: Callable[..., None]) -> None:
+        """Until ``close``, call ``tell`` with the arguments of ``owner.name`` before it is called."""
+        original = getattr(owner, name)
+
+        @wraps(original)
+        def watched(*arguments: Any, **more: Any) -> Any:
+            tell(*arguments, **more)
+            return original(*arguments, **more)
+
+        setattr(owner, name, watched)
+        self._watched.append((owner, name, original))
+
+    def _see(self, what: str) -> Callable[..., None]:
+        return lambda *arguments, **more: self._unseen.add(what)
+
+    def _look(self, function: Any) -> None:
         """What XLA compiles is in no graph: only its function tells of it."""
         attributes = self._context.get_function_def(function).attr
         if _XLA in attributes and attributes[_XLA].b:
             self._unseen.add("code compiled by XLA (jit_compile)")
-
-    def _look_and_remove(self, function: Any) -> None:
-        """A function may be gone before ``collect`` is called."""
-        self._look(function)
-        self._remove(function)
 
     def unknown(self) -> list[str]:
         """What is not known to be exact on every CPU, sorted; empty if all that was collected is."""
@@ -89,6 +113,21 @@ class Audit:
         strange = compiled().items() - table["packages"].items()
         found |= {f"the compiled code of {name} {version}".rstrip() for name, version in strange}
         return sorted(found | set(not_in(self.used, table["exact"])))
+
+
+_open: list[Audit] = []
+
+
+@cache
+def _listen() -> None:
+    """Tell every open audit of programs that are started; Python never forgets a hook, so there is one."""
+
+    def hear(event: str, arguments: Any) -> None:
+        if event in _STARTS:
+            for audit in _open:
+                audit._unseen.add(_PROGRAM)
+
+    sys.addaudithook(hear)
 
 
 def compiled() -> dict[str, str]:
