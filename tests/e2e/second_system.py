@@ -69,20 +69,26 @@ class SecondSystem:
         return {"PATH": "/usr/bin:/bin", "PYTHONPATH": _SITE}
 
 
-def make_second_system(folder: Path, exseos: Exseos, cache: Path) -> SecondSystem:
-    """Fetch and unpack it below ``folder``, with ``exseos`` installed from the wheel that its own sources give."""
+def unpack_packages(roots: Sequence[str], folder: Path, cache: Path) -> None:
+    """Fetch packages of Debian 13 and what they depend on by way of ``cache``, and unpack them in ``folder``."""
     with pytest.MonkeyPatch.context() as patch:
         if found := mirror.mirrors():
             patch.setenv("EXSEOS_DEBIAN_MIRROR", found[0])
         patch.setattr(mirror, "SUITE", _SUITE)
         index = mirror.load_index(cache, Quiet(), base_lock().date)
-        packages = resolve_packages(_ROOTS, index)
+        packages = resolve_packages(roots, index)
         files = fetch(mirror.package_downloads(packages, index.date), cache, Quiet())
+    folder.mkdir(parents=True)
+    folder.chmod(0o755)
+    fill_base(folder, list(zip(packages, files, strict=True)), Quiet())
+
+
+def make_second_system(folder: Path, exseos: Exseos, cache: Path) -> SecondSystem:
+    """Fetch and unpack it below ``folder``, with ``exseos`` installed from the wheel that its own sources give."""
     system = SecondSystem(folder / "root", folder / "site")
-    for path in (system.root, system.site):
-        path.mkdir(parents=True)
-        path.chmod(0o755)
-    fill_base(system.root, list(zip(packages, files, strict=True)), Quiet())
+    unpack_packages(_ROOTS, system.root, cache)
+    system.site.mkdir(parents=True)
+    system.site.chmod(0o755)
     _install(system.site, exseos, folder)
     return system
 

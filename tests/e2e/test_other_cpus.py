@@ -27,7 +27,7 @@ from tests.e2e.conftest import CAPSULE, require_engine
 from tests.e2e.running import Exseos
 from tests.e2e.trainings import WHOLE_MAGIC, Changes, Ran, Trainings, example, goldens, small_models
 from tests.numerics.emulator import Emulated, get_emulator
-from tests.numerics.inside import run_inside
+from tests.numerics.inside import WORK, run_inside
 from tests.numerics.table import judge
 from tests.numerics.without import Without
 
@@ -177,7 +177,7 @@ def test_the_scan_behind_the_table(store: Store, emulator: Path, tiny: Trainings
     for name, engine in ((HERE, Bubblewrap()), ("Haswell", Emulated(emulator, "Haswell"))):
         found[name] = []
         for group in ("chains", "rows"):
-            module = ["tests.numerics.scan", group, "/work/plan.json", "/work/result.json"]
+            module = ["tests.numerics.scan", group, f"{WORK}/plan.json", f"{WORK}/result.json"]
             code, said = run_inside(engine, tiny.ready.image, store, module, tmp_path, seconds=600)
             assert code == 0, said[-3000:]
             found[name].append(json.loads((tmp_path / "result.json").read_text()))

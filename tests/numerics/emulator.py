@@ -11,35 +11,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
-import pytest
-
 from exseos.engines.base import Command, ImageSource, Limits, Mount, Process
 from exseos.engines.bubblewrap import Bubblewrap
-from exseos.fetch import fetch
-from exseos.image import mirror
-from exseos.image.base_layer import fill_base
-from exseos.image.base_lock import base_lock
-from exseos.image.resolver import resolve_packages
-from exseos.progress import Quiet
+from tests.e2e.second_system import unpack_packages
 
 CPUS = ("Haswell", "EPYC")
 """One of each maker, both with AVX2; qemu's own reciprocals are those of neither."""
-_SUITE = "trixie"
 _INSIDE = "/qemu-x86_64"
 _PYTHON = "/usr/bin/python3"
 
 
 def get_emulator(folder: Path, cache: Path) -> Path:
     """The program ``qemu-x86_64``, fetched by way of ``cache`` and unpacked in ``folder``."""
-    with pytest.MonkeyPatch.context() as patch:
-        if found := mirror.mirrors():
-            patch.setenv("EXSEOS_DEBIAN_MIRROR", found[0])
-        patch.setattr(mirror, "SUITE", _SUITE)
-        index = mirror.load_index(cache, Quiet(), base_lock().date)
-        packages = resolve_packages(["qemu-user"], index)
-        files = fetch(mirror.package_downloads(packages, index.date), cache, Quiet())
-    folder.mkdir(parents=True)
-    fill_base(folder, list(zip(packages, files, strict=True)), Quiet())
+    unpack_packages(["qemu-user"], folder, cache)
     return folder / "usr/bin/qemu-x86_64"
 
 

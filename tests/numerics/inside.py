@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from exseos.engines.base import Command, Engine, ImageSource, Limits, Mount
@@ -17,7 +17,7 @@ from exseos.worker.determinism import environment
 from exseos.worker.warm import environment as warm_environment
 
 REPOSITORY = Path(__file__).parents[2]
-WORK = "/work"
+WORK = "/exchange"
 """Where the module finds the folder that it reads and writes."""
 _CODE = "/checkout"
 _PATH = "PYTHONPATH"
@@ -38,7 +38,6 @@ def run_inside(
     work: Path,
     *,
     seconds: float,
-    variables: Mapping[str, str] | None = None,
 ) -> tuple[int, str]:
     """Run ``python3 -m MODULE ARGUMENT...`` with ``work`` at ``WORK``; its exit code and all it said.
 
@@ -54,7 +53,6 @@ def run_inside(
         **environment(),
         **warm_environment(MOUNTED),
         _PATH: f"{_CODE}:{image.environment[_PATH]}",
-        **(variables or {}),
     }
     argv = ["/usr/bin/python3", "-m", *module]
     process = engine.start(image, Command(argv, settings, WORK), mounts, limits)

@@ -1,6 +1,6 @@
 """``python3 -m tests.numerics.scan GROUP PLAN RESULT``: run items and write digests of what they computed.
 
-Runs in the image, on this CPU or an emulated one. GROUP is one of ``GROUPS``. PLAN tells which
+Runs in the image, on this CPU or an emulated one. GROUP is one of ``tests.numerics.GROUPS``. PLAN tells which
 functions take which arguments, and is made if it is not there. RESULT is JSON: ``items`` (name →
 digest of its results), ``failed`` (name → error), ``used`` (item → operation → types),
 ``operations`` (operation|types → digest of inputs → digests of outputs), ``values`` (operation|types
@@ -26,10 +26,9 @@ from tensorflow.python.framework import op_callbacks
 from exseos.worker import numerics
 from exseos.worker.determinism import start_training
 from exseos.worker.numerics.audit import Audit, compiled
-from tests.numerics import functions, layers, trainings
+from tests.numerics import GROUPS, functions, layers, trainings
 from tests.numerics.functions import Item, values
 
-GROUPS = ("functions", "small types", "layers", "graphs", "chains", "trainings", "rows")
 _SLOW_SECONDS = 5.0
 Plan = dict[str, dict[str, list[int]]]
 

@@ -1,27 +1,28 @@
 """``python -m tests.numerics.table``: find out which operations are exact, write ``exact_ops.json``.
 
 Every item of ``scan`` runs in the image of ``examples/tiny`` on this CPU and on emulated ones. What
-each made is left in ``build/exact-ops``; a result that is there already is not made again.
+each made is left in ``build/exact-ops``, in a folder for this image and these items, and is not made
+again for the same: a scan that was stopped goes on.
 """
 
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from exseos.digest import sha256_file, sha256_json
 from exseos.engines.base import Engine
 from exseos.engines.bubblewrap import Bubblewrap
 from exseos.image.image import Image
 from exseos.store import Store
 from exseos.worker.numerics.audit import TABLE
+from tests.numerics import GROUPS
 from tests.numerics.emulator import CPUS, Emulated, get_emulator
-from tests.numerics.inside import REPOSITORY, example_image, run_inside
+from tests.numerics.inside import REPOSITORY, WORK, example_image, run_inside
 
-GROUPS = ("functions", "small types", "layers", "graphs", "chains", "trainings", "rows")
 _FOLDER = REPOSITORY / "build/exact-ops"
 _SECONDS = 4 * 3600.0
 _ENOUGH = 32
@@ -36,21 +37,22 @@ def main() -> None:
     """Scan, then write the table and print what is not exact."""
     store = Store()
     image = example_image(store)
-    _FOLDER.mkdir(parents=True, exist_ok=True)
-    program = _FOLDER / "qemu/usr/bin/qemu-x86_64"
+    items = {path.name: sha256_file(path) for path in Path(__file__).parent.glob("*.py")}
+    folder = _FOLDER / sha256_json({"image": image.id, "items": items})[:16]
+    folder.mkdir(parents=True, exist_ok=True)
+    program = folder / "qemu/usr/bin/qemu-x86_64"
     if not program.is_file():
-        get_emulator(_FOLDER / "qemu", store.cache)
+        get_emulator(folder / "qemu", store.cache)
     engines: dict[str, Engine] = {"here": Bubblewrap()}
     engines |= {cpu: Emulated(program, cpu) for cpu in CPUS}
-    groups = sys.argv[1:] or GROUPS
     for engine in engines.values():
         engine.load(image)
     with ThreadPoolExecutor(2) as pool:
         # The plan is made on this CPU, by the first scan.
-        _scan("here", engines["here"], image, store, groups[0])
-        runs = [(name, group) for group in groups for name in engines]
-        list(pool.map(lambda run: _scan(run[0], engines[run[0]], image, store, run[1]), runs))
-    read = {name: [_read(name, group) for group in GROUPS] for name in engines}
+        _scan("here", engines["here"], image, store, GROUPS[0], folder)
+        runs = [(name, group) for group in GROUPS for name in engines]
+        list(pool.map(lambda run: _scan(run[0], engines[run[0]], image, store, run[1], folder), runs))
+    read = {name: [json.loads(_result(folder, name, group).read_text()) for group in GROUPS] for name in engines}
     table, remarks = judge(read)
     for remark in remarks:
         print(remark)
@@ -58,22 +60,19 @@ def main() -> None:
     print(f"{TABLE.name}: {len(table['exact'])} operations")
 
 
-def _scan(name: str, engine: Engine, image: Image, store: Store, group: str) -> None:
-    result = _result(name, group)
+def _scan(name: str, engine: Engine, image: Image, store: Store, group: str, folder: Path) -> None:
+    result = _result(folder, name, group)
     if result.is_file():
         return
-    module = ["tests.numerics.scan", group, "/work/plan.json", f"/work/{result.name}"]
-    code, said = run_inside(engine, image, store, module, _FOLDER, seconds=_SECONDS)
-    print(f"{name}: {said.strip() if code == 0 else f'exit code {code}: {said[-3000:]}'}", flush=True)
+    module = ["tests.numerics.scan", group, f"{WORK}/plan.json", f"{WORK}/{result.name}"]
+    code, said = run_inside(engine, image, store, module, folder, seconds=_SECONDS)
+    if code != 0:
+        raise SystemExit(f"{name}: the scan of {group} ended with {code}\n{said[-3000:]}")
+    print(f"{name}: {said.strip()}", flush=True)
 
 
-def _result(name: str, group: str) -> Path:
-    return _FOLDER / f"{name}-{group.replace(' ', '-')}.json"
-
-
-def _read(name: str, group: str) -> Outcome:
-    outcome: Outcome = json.loads(_result(name, group).read_text())
-    return outcome
+def _result(folder: Path, name: str, group: str) -> Path:
+    return folder / f"{name}-{group.replace(' ', '-')}.json"
 
 
 def judge(outcomes: Mapping[str, list[Outcome]]) -> tuple[dict[str, Any], list[str]]:

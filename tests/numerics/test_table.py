@@ -7,8 +7,6 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("tensorflow")
-
 from exseos.worker.numerics.audit import TABLE
 from tests.numerics import layers
 from tests.numerics.table import judge

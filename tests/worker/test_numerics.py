@@ -146,7 +146,6 @@ def test_the_cache_sizes_hold(built: Path) -> None:
 
 
 def test_a_place_that_holds_no_sizes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("tensorflow")
     wrong = (ctypes.c_long * 3)(-1, 5, 7), ctypes.c_ubyte(1)
     monkeypatch.setattr(caches, "_variable", lambda name, place: wrong)
     with pytest.raises(HostError, match="does not keep Eigen's cache sizes"):
@@ -180,7 +179,6 @@ def test_the_weights_of_the_probe_follow_from_shapes() -> None:
 
 
 def test_what_tensorflow_fuses_is_named_by_its_parts() -> None:
-    pytest.importorskip("tensorflow")
     from tensorflow.core.framework.graph_pb2 import GraphDef
 
     graph = GraphDef()
