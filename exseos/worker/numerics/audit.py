@@ -50,7 +50,7 @@ class Audit:
         self.used: Used = {}
         self._unseen: set[str] = set()
         self._watched: list[tuple[Any, str, Any]] = []
-        self._watch(self._context, "remove_function", self._look)  # it may be gone before ``collect`` is called
+        self._watch(self._context, "remove_function", self._look)  # it may be gone before ``close`` is called
         self._watch(Interpreter, "__init__", self._see("a model of TensorFlow Lite"))
         self._watch(BaseSession, "__init__", self._see("a session of TensorFlow 1"))
         self._watch(BaseProcess, "start", self._see(_PROGRAM))
@@ -70,12 +70,12 @@ class Audit:
         for graph in graphs:
             merge(self.used, operations(graph.pre_optimization_graph))
             merge(self.used, operations(graph.post_optimization_graph))
-        for name in self._context.list_function_names():
-            self._look(name)
 
     def close(self) -> None:
         """Stop collecting."""
         self.collect()
+        for name in self._context.list_function_names():
+            self._look(name)
         self._context.disable_graph_collection()
         _open.remove(self)
         for owner, name, original in reversed(self._watched):
