@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from exseos.capsule.claims import ClaimsError, judge
+from exseos.capsule.comparison import differing
 from exseos.capsule.host import host_facts
-from exseos.capsule.index import Index, MetricRecord
 from exseos.capsule.pack import Packed, pack
 from exseos.engines import choose
 from exseos.engines.base import Engine, Limits
 from exseos.errors import ExseosError, UsageError
 from exseos.image.image import Image
-from exseos.lock import Lock
+from exseos.lock import Lock, ToolchainPin
 from exseos.manifest import Manifest
 from exseos.paths import absolute
 from exseos.progress import Progress
+from exseos.records.index import Index, MetricRecord
 from exseos.resolve import find_lock, lock_folder
 from exseos.resolve.check import check_experiment
 from exseos.resolve.data import bring_data
@@ -29,9 +29,9 @@ from exseos.spec import Spec, read_spec
 from exseos.spec.models import Experiment
 from exseos.store import Store
 from exseos.study.plan import TRIAL, StagePlan, plan
-from exseos.study.session import Session
-from exseos.study.trial import StageResult, run_stage, run_trial
+from exseos.study.trial import StageResult, run_trial
 from exseos.study.vendor import Vendor, described
+from exseos.study.workers import Inputs, Outcome, Workers
 from exseos.toolchains.vendor.installation import vendor
 from exseos.worker.determinism import check_cpu, read_cpuinfo
 
@@ -52,6 +52,8 @@ class BuildRequest:
     """Vendors' toolchains by name → the folder of their installation."""
     network_for: frozenset[str] = frozenset()
     """Toolchains whose stages may use the host's network."""
+    allow_inexact: bool = False
+    """Train a model whose code gives other initial weights each time."""
 
 
 @dataclass(frozen=True)
@@ -95,14 +97,10 @@ def build(request: BuildRequest, store: Store, progress: Progress) -> Built:
     check_cpu(read_cpuinfo())
     engine, why = choose(request.engine)
     progress.step(f"engine: {engine.version()} ({why})")
-    with store.scratch() as scratch, ExitStack() as stack:
+    with store.scratch() as scratch:
         ready = prepare(spec, request, scratch, store, progress)
-        results = _run(ready, engine, request, store, scratch, stack, progress)
-        metrics = [
-            MetricRecord.model_validate({**metric.model_dump(), "trial": TRIAL, "stage": result.plan.name})
-            for result in results
-            for metric in result.metrics
-        ]
+        results = _run(ready, engine, request, scratch, store, progress)
+        metrics = [MetricRecord.of(metric, TRIAL, result.plan.name) for result in results for metric in result.metrics]
         claims = judge(ready.experiment.claims, metrics, TRIAL)
         if not all(claim.holds for claim in claims) and not request.allow_failed_claims:
             raise ClaimsError(claims)
@@ -152,87 +150,77 @@ def _copy_user_files(spec: Spec, experiment: Experiment, target: Path, progress:
     progress.step(f"travels in the capsule: {listed}")
 
 
-def _run(
-    ready: Prepared, engine: Engine, request: BuildRequest, store: Store, scratch: Path, stack: ExitStack, progress: Progress
-) -> list[StageResult]:
-    sessions: dict[str, Session] = {}
-
-    def session(stage: StagePlan) -> Session:
-        """One worker for all that runs in the image alone, and one for each toolchain that is mounted."""
-        name = "" if stage.exact else stage.toolchain or ""
-        if name not in sessions or sessions[name].ended:
-            folder = scratch / f"session {len(sessions)}"
-            vendor = _mounted(ready, stage) if name else None
-            sessions[name] = open_session(ready, engine, request.limits, folder, store, stack, progress, vendor)
-        return sessions[name]
-
+def _run(ready: Prepared, engine: Engine, request: BuildRequest, scratch: Path, store: Store, progress: Progress) -> list[StageResult]:
+    """Every stage that is not in the store, and with ``--check`` every exact one once more."""
     stages = plan(ready.experiment)
-    results = run_trial(
-        stages,
-        seed=ready.experiment.seed,
-        image_id=ready.image.id,
-        data={name: pin.sha256 for name, pin in ready.lock.data.items()},
-        files=ready.files_digest,
-        toolchains={pin.name: pin.fingerprint for pin in ready.lock.toolchains},
-        store=store,
-        session=session,
-        progress=progress,
-    )
+    seed = ready.experiment.seed
+    with workers_of(ready, engine, request, scratch / "workers", store, progress) as workers:
+        results = run_trial(
+            stages,
+            seed=seed,
+            image_id=ready.image.id,
+            data={name: pin.sha256 for name, pin in ready.lock.data.items()},
+            files=ready.files_digest,
+            toolchains={pin.name: pin.fingerprint for pin in ready.lock.toolchains},
+            workers=workers,
+            progress=progress,
+        )
     if request.check:
-        second = open_session(ready, engine, request.limits, scratch / "second run", store, stack, progress)
-        check_exact(results, second, ready.experiment.seed, progress)
+        with workers_of(ready, engine, request, scratch / "second run", store, progress, timing="one cpu") as workers:
+            check_exact(results, workers, seed, progress)
     return results
 
 
-def _mounted(ready: Prepared, stage: StagePlan) -> Vendor:
-    """The installation that a stage needs; raises ``UsageError`` if it was not given."""
-    name = stage.toolchain or ""
-    if name in ready.vendors:
-        return ready.vendors[name]
-    pin = next(pin for pin in ready.lock.toolchains if pin.name == name)
-    raise UsageError(
-        f"this stage needs {vendor(name).title} {pin.version}, which is not mounted",
-        where=stage.name,
-        hint=f"Give its installation with --toolchain {name}=DIR. Finished stages are kept; `exseos doctor` lists what is here.",
-    )
-
-
-def open_session(
-    ready: Prepared,
-    engine: Engine,
-    limits: Limits,
-    folder: Path,
-    store: Store,
-    stack: ExitStack,
-    progress: Progress,
-    vendor: Vendor | None = None,
-) -> Session:
-    """Start a worker that sees the experiment; it ends with ``stack``."""
-    folder.mkdir()
-    session = Session(
+def workers_of(
+    ready: Prepared, engine: Engine, request: BuildRequest, folder: Path, store: Store, progress: Progress, timing: str | None = None
+) -> Workers:
+    """Workers that see the experiment; a stage whose toolchain is not mounted is a ``UsageError``."""
+    return BuildWorkers(
         engine,
         ready.image,
-        folder=folder,
-        files=ready.files,
-        data=ready.data,
-        limits=limits,
-        store=store,
-        progress=progress,
-        vendor=vendor,
+        ready.files,
+        ready.data,
+        request.limits,
+        folder,
+        store,
+        progress,
+        vendors=ready.vendors,
+        allow_inexact=request.allow_inexact,
+        timing=timing,
+        pins={pin.name: pin for pin in ready.lock.toolchains},
     )
-    return stack.enter_context(session)
 
 
-def check_exact(results: list[StageResult], session: Session, seed: int, progress: Progress) -> None:
+@dataclass
+class BuildWorkers(Workers):
+    """Workers that refuse a stage whose toolchain is not mounted."""
+
+    pins: Mapping[str, ToolchainPin] = field(default_factory=dict)
+
+    def run(self, stage: StagePlan, seed: int, inputs: Inputs, then: StagePlan | None = None) -> Outcome:
+        """As ``Workers.run``; raises ``UsageError`` for an installation that was not given."""
+        name = stage.toolchain or ""
+        if not stage.exact and name not in self.vendors:
+            raise UsageError(
+                f"this stage needs {vendor(name).title} {self.pins[name].version}, which is not mounted",
+                where=stage.name,
+                hint=f"Give its installation with --toolchain {name}=DIR. Finished stages are kept; `exseos doctor` lists what is here.",
+            )
+        return super().run(stage, seed, inputs, then)
+
+
+def check_exact(results: list[StageResult], workers: Workers, seed: int, progress: Progress) -> None:
     """Run every exact stage a second time, elsewhere and later; raises ``ExseosError`` naming each output that differs."""
     different: list[str] = []
     archived = {result.plan.name: (result.folder, result.manifest) for result in results}
+    exact = [result.plan for result in results if result.plan.exact]
     for result in results:
         if not result.plan.exact:
             progress.step(f"{result.plan.name}: not run again, its outputs are recorded")
             continue
-        output, _ = run_stage(session, result.plan, seed, archived)
-        names = differing(result.manifest, Manifest.of_tree(output))
+        then = next(iter(exact[exact.index(result.plan) + 1 :]), None)
+        outcome = workers.run(result.plan, seed, archived, then)
+        names = differing(result.manifest, outcome.manifest)
         progress.step(f"{result.plan.name}: second run {'identical' if not names else 'DIFFERENT'}")
         different += [f"{result.plan.name}/{name}" for name in names]
     if different:
@@ -240,9 +228,3 @@ def check_exact(results: list[StageResult], session: Session, seed: int, progres
         raise ExseosError(
             f"not exact: a second run gave other bytes for\n{listed}", hint="Look for unseeded randomness, time or paths in your code."
         )
-
-
-def differing(one: Manifest, two: Manifest) -> list[str]:
-    """Paths whose digests differ, or that only one of the two has."""
-    first, second = one.as_dict(), two.as_dict()
-    return sorted(name for name in first.keys() | second.keys() if first.get(name) != second.get(name))

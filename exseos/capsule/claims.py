@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from exseos.capsule.index import ClaimRecord, MetricRecord
 from exseos.errors import ExseosError, UsageError
+from exseos.records.index import ClaimRecord, MetricRecord
 from exseos.spec.models import Claim
 from exseos.spec.problems import nearest
 
@@ -23,7 +23,7 @@ class ClaimsError(ExseosError):
         )
 
 
-def describe(claim: Claim) -> str:
+def describe(claim: Claim | ClaimRecord) -> str:
     """``0.87 ± 0.005`` or ``740 ± 5 %``, with the metric and level."""
     tolerance = f" ± {claim.absolute:g}" if claim.absolute else ""
     if claim.relative is not None:
@@ -39,9 +39,16 @@ def judge(claims: Iterable[Claim], metrics: Sequence[MetricRecord], trial: str) 
         if claim.trial not in ("best", trial):
             raise UsageError(f"there is no trial {claim.trial!r}", where=f"claims[{index}].trial", hint=f"There is: best, {trial}.")
         recorded = _measured(claim, there, f"claims[{index}]").value
-        record = ClaimRecord.model_validate({**claim.model_dump(), "trial": trial, "recorded": recorded, "holds": False})
-        records.append(record.model_copy(update={"holds": record.accepts(recorded)}))
+        record = record_of(claim, trial, recorded)
+        records.append(record)
     return tuple(records)
+
+
+def record_of(claim: Claim, trial: str, recorded: float | int | None) -> ClaimRecord:
+    """What a capsule keeps of a claim of the spec about ``trial``, for which ``recorded`` was measured."""
+    own = {**claim.model_dump(include={"text", "stage", "metric", "level", "value", "absolute", "relative"}), "trial": trial}
+    record = ClaimRecord(**own, recorded=recorded, holds=False)
+    return record.model_copy(update={"holds": record.accepts(recorded)})
 
 
 def _measured(claim: Claim, metrics: Sequence[MetricRecord], where: str) -> MetricRecord:

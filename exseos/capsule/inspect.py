@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import BinaryIO
 
-from exseos.archive import ArchiveReader
-from exseos.capsule.index import IMAGE, INDEX, MANIFEST, SEAL, TEXT_LIMIT_BYTES, ClaimRecord, Index, Part, Trial
 from exseos.digest import sha256_bytes
 from exseos.errors import CapsuleError
 from exseos.metrics import Level
+from exseos.records.capsule import Capsule
+from exseos.records.index import ClaimRecord, Index, Part, Trial
+from exseos.records.names import IMAGE, INDEX, MANIFEST, SEAL
 
 
 class StageSummary(Part):
@@ -58,6 +59,36 @@ def inspect(source: Path | str | BinaryIO) -> Inspection:
 
     Raises ``CapsuleError`` if it is no capsule or its index does not fit the experiment id.
     """
+    with Capsule(source) as capsule:
+        if sha256_bytes(capsule.text(MANIFEST)) != capsule.index.id:
+            raise CapsuleError(f"the experiment id is not that of {MANIFEST}", where=INDEX, hint="Run `exseos capsule verify` to see more.")
+        return _inspection(capsule)
+
+
+def _inspection(capsule: Capsule) -> Inspection:
+    index, reader = capsule.index, capsule.reader
+    sizes: dict[str, int]
+    """First part of the entry names → bytes of their content."""
+    has_image: bool
+    has_data: bool
+    left_out: tuple[str, ...]
+    """Optional files of the index that are not in this file."""
+    trials: tuple[Trial, ...]
+    chosen: str
+    metrics: dict[str, float | int]
+    """The chosen trial's metrics, each at the level nearest to the hardware."""
+    metrics_by_level: dict[str, dict[Level, float | int]]
+    designs: dict[str, dict[Level, dict[str, float | int]]]
+    """Stage → level → metrics: of several designs, each with its own."""
+    claims: tuple[ClaimRecord, ...]
+    stages: tuple[StageSummary, ...]
+
+
+def inspect(source: Path | str | BinaryIO) -> Inspection:
+    """Read the index and the two lists of the capsule at ``source``, a path or a seekable file.
+
+    Raises ``CapsuleError`` if it is no capsule or its index does not fit the experiment id.
+    """
     with ArchiveReader(source) as reader:
         index = read_index(reader)
         if sha256_bytes(reader.read(MANIFEST, TEXT_LIMIT_BYTES)) != index.id:
@@ -80,18 +111,18 @@ def _inspection(reader: ArchiveReader, index: Index, seal: str) -> Inspection:
     by_level = index.metrics_of(index.chosen)
     return Inspection(
         id=index.id,
-        seal=seal,
+        seal=sha256_bytes(capsule.text(SEAL)),
         image_id=index.image_id,
         name=index.name,
         title=index.title,
         licence=index.licence,
-        created_with=index.created_with.exseos,
+        created_with=index.made_with,
         parent=index.parent,
         size=reader.file_size,
         sizes=sizes,
         has_image=IMAGE in reader,
-        has_data=all(name in reader for name in index.optional),
-        left_out=tuple(name for name in [*sorted(index.optional), IMAGE] if name not in reader),
+        has_data=all(one.name in reader for one in index.optional),
+        left_out=tuple(name for name in [*(one.name for one in index.optional), IMAGE] if name not in reader),
         trials=index.trials,
         chosen=index.chosen,
         metrics={name: next(iter(levels.values())) for name, levels in by_level.items()},
@@ -99,7 +130,7 @@ def _inspection(reader: ArchiveReader, index: Index, seal: str) -> Inspection:
         designs=_by_stage(index),
         claims=index.claims,
         stages=tuple(
-            StageSummary(trial=s.trial, stage=s.stage, exact=s.exact, needs=s.needs, files=len(s.outputs), outputs_digest=s.outputs_digest)
+            StageSummary(trial=s.trial, stage=s.stage, exact=s.exact, needs=s.needs, files=len(capsule.outputs(s)), outputs_digest=s.outputs_digest)
             for s in index.stages
         ),
     )

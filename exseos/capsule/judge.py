@@ -2,108 +2,152 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from exseos.capsule.build import differing
 from exseos.capsule.claims import describe
-from exseos.capsule.comparison import RELATIVE_TOLERANCE, UNJUDGED, Replayed, close, key_of, missing
-from exseos.capsule.index import ClaimRecord, Index, MetricRecord, StageRecord
+from exseos.capsule.comparison import RELATIVE_TOLERANCE, UNJUDGED, Numbers, Replayed, all_close, close, differing, few, key_of, missing
+from exseos.capsule.content import Content
 from exseos.capsule.recorded import replay_recorded
-from exseos.capsule.sessions import Sessions, this_host
 from exseos.capsule.verdict import Judgement, VerdictEntry
 from exseos.errors import ExseosError, HostError
-from exseos.manifest import Entry, Manifest
+from exseos.manifest import Manifest
 from exseos.progress import Progress
-from exseos.spec.models import Experiment
-from exseos.study.plan import StagePlan, plan
+from exseos.records.capsule import Capsule
+from exseos.records.index import ClaimRecord, Index, MetricRecord, StageRecord
+from exseos.study.plan import StagePlan
 from exseos.study.trial import listed, read_metrics, unknown_operations
+from exseos.study.workers import Outcome, Workers
+from exseos.text import visible
+
+INITIAL = "initial.json"
+"""The output of a training that tells of the weights before it."""
 
 
-def judge_capsule(
-    index: Index, experiment: Experiment, folder: Path, sessions: Sessions, progress: Progress
-) -> tuple[list[VerdictEntry], list[str]]:
-    """Replay the chosen trial of the capsule unpacked in ``folder``; entries in the capsule's order, and notes for the reader."""
-    plans = {stage.name: stage for stage in plan(experiment)}
-    archived: dict[str, tuple[Path, Manifest]] = {}
-    replayed: dict[str, Replayed] = {}
-    notes: list[str] = []
-    records = [record for record in index.stages if record.trial == index.chosen]
-    for record in records:
-        stage = plans.get(record.stage)
-        if stage is None:
-            replayed[record.stage] = Replayed("not checkable here", "the spec has no such stage")
-            continue
-        manifest = Manifest.of(Entry(path, digest) for path, digest in record.outputs.items())
-        location = folder / record.location
-        if stage.exact:
-            result, output = _replay_stage(stage, record, manifest, experiment.seed, archived, sessions, index)
-        else:
-            result, output = replay_recorded(stage, record, location, manifest, experiment.seed, archived, sessions, index), None
-        replayed[record.stage] = result
-        progress.step(f"{record.stage}: {result.verdict}" + (f" ({result.detail})" if result.detail else ""))
-        if location.is_dir():
-            archived[record.stage] = (location, manifest)
-        elif output is not None and result.verdict == "identical":
-            archived[record.stage] = (output, manifest)
+@contextmanager
+def this_host(doing: str) -> Iterator[None]:
+    """Turn what only this machine can be blamed for into a ``HostError``: it says nothing of the capsule."""
+    try:
+        yield
+    except OSError as error:
+        place = str(error.filename) if error.filename else None
+        raise HostError(f"{doing}: {error.strerror or error}", where=place, hint="Mend that and replay again.") from error
+    except MemoryError as error:
+        raise HostError(f"{doing}: out of memory", hint="Free some memory and replay again.") from error
+
+
+class Judge:
+    """The replay of the chosen trial of a capsule whose archived outputs go to ``folder``.
+
+    ``lacking`` says of a data source why its file is not here.
+    """
+
+    def __init__(
+        self, capsule: Capsule, content: Content, folder: Path, workers: Workers, lacking: Mapping[str, str], progress: Progress
+    ) -> None:
+        self.capsule, self.content, self.index = capsule, content, content.index
+        self.folder, self.workers, self.lacking, self.progress = folder, workers, lacking, progress
+        self.archived: dict[str, tuple[Path, Manifest]] = {}
+        self.replayed: dict[str, Replayed] = {}
+        self.notes: list[str] = []
+
+    def run(self) -> tuple[list[VerdictEntry], list[str]]:
+        """Replay every stage, in order; entries in the capsule's order, and notes for the reader."""
+        records = self.index.stages_of(self.index.chosen)
+        for record in records:
+            if self.capsule.has(record):
+                location = self.capsule.extract_below(f"{record.location}/", self.folder / record.location)
+                self.archived[record.stage] = (location, self.capsule.outputs(record))
+        plans = [self.content.plans[record.stage] for record in records]
+        for record, stage, then in zip(records, plans, [*plans[1:], None], strict=True):
+            result = self._stage(record, stage, then)
+            self.replayed[record.stage] = result
+            self.progress.step(f"{record.stage}: {result.verdict}" + (f" ({visible(result.detail)})" if result.detail else ""))
+            self._note(record, stage, result)
+        entries = [_stage_entry(record, self.replayed[record.stage]) for record in records]
+        entries += _metric_entries(self.index, self.replayed)
+        entries += _claim_entries(self.index, self.replayed)
+        return entries, self.notes
+
+    def _note(self, record: StageRecord, stage: StagePlan, result: Replayed) -> None:
+        percent = f"{100 * RELATIVE_TOLERANCE:g} %"
         if result.loose and not stage.exact:
-            notes.append(
-                f"{record.stage} is recorded, not exact: its metrics were compared within {100 * RELATIVE_TOLERANCE:g} %, its files not"
-            )
+            self.notes.append(f"{record.stage} is recorded, not exact: its metrics were compared within {percent}, its files not")
         elif result.loose:
-            notes.append(
+            self.notes.append(
                 f"{record.stage} ran on a CPU with another numerics probe than the author's: its outputs were compared within "
-                f"{100 * RELATIVE_TOLERANCE:g} %, every later stage exactly, on the archived weights"
+                f"{percent}, every later stage exactly, on the archived weights"
             )
         if result.unknown:
-            notes.append(f"{record.stage} used what is not known to be exact on every CPU: {listed(result.unknown)}")
-    entries = [_stage_entry(record, replayed[record.stage]) for record in records]
-    entries += _metric_entries(index, replayed)
-    entries += _claim_entries(index, replayed)
-    return entries, notes
+            self.notes.append(f"{record.stage} used what is not known to be exact on every CPU: {listed(result.unknown)}")
+
+    def _stage(self, record: StageRecord, stage: StagePlan, then: StagePlan | None) -> Replayed:
+        for name in stage.data:
+            if name in self.lacking:
+                return Replayed("not checkable here", self.lacking[name])
+        if not stage.exact:
+            recorded = self._recorded(record)
+            return replay_recorded(stage, record, recorded, self.archived, self.workers, then)
+        if lacking := missing(stage, self.archived):
+            return lacking
+        try:
+            with this_host("the stage cannot be run here"):
+                outcome = self.workers.run(stage, record.seed, self.archived, then)
+                unknown = unknown_operations(stage, outcome.facts)
+                metrics = _numbers(outcome)
+        except HostError as error:
+            return Replayed("not checkable here", str(error))
+        except (ExseosError, ValueError) as error:
+            return Replayed("different", f"it failed: {error}")
+        expected = self.capsule.outputs(record)
+        names = differing(expected, outcome.manifest)
+        digest = outcome.manifest.digest
+        if not names:
+            if record.stage not in self.archived:
+                self.archived[record.stage] = (outcome.folder, outcome.manifest)
+            return Replayed("identical", digest=digest, metrics=metrics, unknown=unknown)
+        detail = f"other bytes in {few(names)}"
+        if INITIAL in names:
+            detail = f"other initial weights: the code of the model draws without a seed; {detail}"
+        # What is exact on every CPU has no excuse to differ, whatever the probe says.
+        loose = bool(unknown) and _probe(outcome) != self.index.probe_of(record.stage)
+        near = loose and INITIAL not in names and self._near(record, expected, outcome, metrics)
+        return Replayed("within tolerance" if near else "different", detail, digest, metrics, loose, unknown)
+
+    def _near(self, record: StageRecord, expected: Manifest, outcome: Outcome, metrics: Numbers) -> bool:
+        """Whether the outputs are the same files, and the numbers measured on them all within tolerance of the recorded ones."""
+        if {entry.path for entry in expected} != {entry.path for entry in outcome.manifest}:
+            return False
+        if metrics or (measuring := self._measuring(record.stage)) is None:
+            recorded = self._recorded(record)
+            return bool(recorded) and all_close(recorded, metrics)
+        # A training measures nothing itself: its model is measured as the archived one was.
+        later = next(one for one in self.index.stages_of(record.trial) if one.stage == measuring.name)
+        try:
+            with this_host("the model trained here cannot be measured"):
+                inputs = {**self.archived, record.stage: (outcome.folder, outcome.manifest)}
+                found = _numbers(self.workers.run(measuring, later.seed, inputs))
+        except (ExseosError, ValueError):
+            return False
+        return all_close(self._recorded(later), found)
+
+    def _measuring(self, stage: str) -> StagePlan | None:
+        """The stage that measures what ``stage`` trained."""
+        plans = self.content.plans.values()
+        return next((one for one in plans if one.declared.numerics and one.declared.levels and stage in one.inputs.values()), None)
+
+    def _recorded(self, record: StageRecord) -> Numbers:
+        return {key_of(one): one.value for one in self.index.metrics if (one.trial, one.stage) == (record.trial, record.stage)}
 
 
-def _replay_stage(
-    stage: StagePlan,
-    record: StageRecord,
-    manifest: Manifest,
-    seed: int,
-    archived: Mapping[str, tuple[Path, Manifest]],
-    sessions: Sessions,
-    index: Index,
-) -> tuple[Replayed, Path | None]:
-    for name in stage.data:
-        reason = sessions.data[name]
-        if isinstance(reason, str):
-            return Replayed("not checkable here", reason), None
-    if lacking := missing(stage, archived):
-        return lacking, None
-    try:
-        with this_host("the stage cannot be run here"):
-            output, facts = sessions.run(stage, seed, archived)
-            found = Manifest.of_tree(output)
-            unknown = unknown_operations(stage, facts)
-            metrics = {(metric.name, metric.level, metric.scope): metric.value for metric in read_metrics(output)}
-    except HostError as error:
-        return Replayed("not checkable here", str(error)), None
-    except (ExseosError, ValueError) as error:
-        return Replayed("different", f"it failed: {error}"), None
-    names = differing(manifest, found)
-    if not names:
-        return Replayed("identical", digest=found.digest, metrics=metrics, unknown=unknown), output
-    # What is exact on every CPU has no excuse to differ, whatever the probe says.
-    other = _digest(facts.get("probe")) != _digest(index.probe.get(record.stage))
-    loose = bool(unknown) and other
-    recorded = [metric for metric in index.metrics if metric.stage == record.stage and metric.trial == record.trial]
-    near = loose and all(close(metric.value, metrics.get(key_of(metric))) for metric in recorded)
-    shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-    verdict: Judgement = "within tolerance" if near else "different"
-    return Replayed(verdict, f"other bytes in {shown}", found.digest, metrics, loose, unknown), output
+def _numbers(outcome: Outcome) -> Numbers:
+    return {key_of(metric): metric.value for metric in read_metrics(outcome.folder)}
 
 
-def _digest(probe: Any) -> Any:
-    return probe.get("digest") if isinstance(probe, dict) else None
+def _probe(outcome: Outcome) -> str | None:
+    probe = outcome.facts.get("probe")
+    return str(probe.get("digest")) if isinstance(probe, dict) else None
 
 
 def _stage_entry(record: StageRecord, result: Replayed) -> VerdictEntry:
@@ -141,8 +185,8 @@ def _name(index: Index, metric: MetricRecord) -> str:
 def _claim_entries(index: Index, replayed: Mapping[str, Replayed]) -> list[VerdictEntry]:
     entries = []
     for claim in index.claims:
-        stage = next((metric.stage for metric in index.measured(claim, claim.trial)), None)
-        result = replayed.get(stage) if stage is not None and claim.trial == index.chosen else None
+        measured = index.measured(claim)
+        result = replayed.get(measured[0].stage) if measured and claim.trial == index.chosen else None
         found = result.metrics.get((claim.metric, claim.level, "design")) if result else None
         if result is None or result.verdict == "not checkable here":
             verdict: Judgement = "not checkable here"
@@ -150,37 +194,25 @@ def _claim_entries(index: Index, replayed: Mapping[str, Replayed]) -> list[Verdi
             verdict = "different"
         else:
             verdict = "identical" if found == claim.recorded else "within tolerance"
-        entries.append(
-            VerdictEntry(
-                kind="claim",
-                name=claim.text,
-                verdict=verdict,
-                expected=claim.recorded,
-                found=found,
-                claimed=claim.value,
-                detail=_why_not(claim, index, result) if verdict == "not checkable here" else describe(claim),
-            )
-        )
+        detail = _why_not(claim, index, result) if verdict == "not checkable here" else describe(claim)
+        numbers = {"expected": claim.recorded, "found": found, "claimed": claim.value}
+        entries.append(VerdictEntry(kind="claim", name=claim.text, verdict=verdict, detail=detail, **numbers))
     return entries
 
 
 def _why_not(claim: ClaimRecord, index: Index, result: Replayed | None) -> str:
     if result is not None:
         return result.detail
-    return (
-        "no stage of the capsule measures it"
-        if claim.trial == index.chosen
-        else f"{claim.trial} is not the chosen trial: it is not replayed"
-    )
+    if claim.trial == index.chosen:
+        return "no stage of the capsule measures it"
+    return f"{claim.trial} is not the chosen trial: it is not replayed"
 
 
 def known_failures(index: Index, entries: Sequence[VerdictEntry]) -> list[VerdictEntry]:
     """Claims that did not hold when the capsule was built, if their number is the recorded one: the author packed them knowingly."""
     same = {entry.name for entry in entries if entry.kind == "metric" and entry.verdict in ("identical", "within tolerance")}
     failed = {
-        claim.text
-        for claim in index.claims
-        if not claim.holds and any(_name(index, metric) in same for metric in index.measured(claim, claim.trial))
+        claim.text for claim in index.claims if not claim.holds and any(_name(index, metric) in same for metric in index.measured(claim))
     }
     return [entry for entry in entries if entry.kind == "claim" and entry.name in failed and not _holds(index, entry)]
 

@@ -10,31 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from exseos import __version__
 from exseos.archive import ArchiveWriter
-from exseos.capsule.index import (
-    IMAGE,
-    IMAGE_CONFIG,
-    INDEX,
-    LOCK,
-    MANIFEST,
-    README,
-    SEAL,
-    ClaimRecord,
-    CreatedWith,
-    Index,
-    MetricRecord,
-    OptionalFile,
-    StageRecord,
-    Trial,
-    is_exact,
-    is_optional,
-    is_sealed,
-)
-from exseos.capsule.readme import render
 from exseos.digest import sha256_bytes, sha256_file
 from exseos.errors import DigestMismatch
-from exseos.lock import PYLOCK_FILE, Lock
 from exseos.manifest import Entry, Manifest
 from exseos.progress import Progress
+from exseos.records.index import ClaimRecord, DataFile, Index, Input, MetricRecord, OptionalFile, Probe, StageRecord, Trial
+from exseos.records.names import IMAGE, IMAGE_CONFIG, INDEX, LOCK, MANIFEST, PYLOCK, README, SEAL, WHEELS, is_exact, is_optional, is_sealed
+from exseos.records.readme import render
 from exseos.study.plan import TRIAL
 from exseos.study.trial import StageResult
 from exseos.study.vendor import described
@@ -73,26 +55,31 @@ def pack(
     """Write the capsule to ``output``, whole or not at all."""
     progress.step(f"packing {output.name}")
     entries = dict(_exact_entries(ready, results))
-    stages = tuple(_record(result, results, ready.lock) for result in results)
-    for stage in stages:
+    stages = tuple(_record(result, results, ready) for result in results)
+    for stage, result in zip(stages, results, strict=True):
         if listing := stage.listing:
-            entries[listing[0]] = _data(listing[1].encode())
+            listed = Manifest.of(Entry(f"{stage.location}/{entry.path}", entry.sha256) for entry in result.manifest)
+            entries[listing] = _data(listed.text.encode())
     data = dict(_data_entries(ready, results))
     manifest = _list(entries, is_exact)
     index = Index(
         name=ready.experiment.name,
         title=ready.experiment.title,
+        licence=ready.experiment.license,
         id=manifest.digest,
         image_id=ready.image.id,
-        created_with=CreatedWith(exseos=__version__),
+        made_with=__version__,
+        parent=_parent(ready.spec.folder),
         trials=(Trial(name=TRIAL, chosen=True, values={}),),
         stages=stages,
         metrics=tuple(metrics),
         claims=tuple(claims),
-        probe={result.plan.name: dict(result.facts["probe"]) for result in results if "probe" in result.facts},
-        optional={name: OptionalFile(sha256=content.sha256, size=content.size) for name, content in data.items()},
-        parent=_parent(ready.spec.folder),
-        licence=ready.experiment.license,
+        probes=tuple(
+            Probe(stage=result.plan.name, **result.facts["probe"])
+            for result in results
+            if result.plan.declared.numerics and "probe" in result.facts
+        ),
+        optional=tuple(OptionalFile(name=name, sha256=content.sha256, size=content.size) for name, content in sorted(data.items())),
     )
     entries[MANIFEST] = _data(manifest.text.encode())
     entries[INDEX] = _data(index.to_bytes())
@@ -121,13 +108,12 @@ def _exact_entries(ready: Prepared, results: Sequence[StageResult]) -> Iterable[
     for name in ready.experiment.user_files:
         yield f"spec/{name}", _data((ready.files / name).read_bytes())
     yield LOCK, _data(ready.lock.json_bytes())
-    yield f"lock/{PYLOCK_FILE}", _data(ready.lock.pylock_bytes())
+    yield PYLOCK, _data(ready.lock.pylock_bytes())
     yield IMAGE_CONFIG, _data(ready.image.config_bytes)
-    yield f"lock/wheels/{ready.wheel.name}", _file(ready.wheel)
+    yield f"{WHEELS}{ready.wheel.name}", _file(ready.wheel)
     for result in results:
-        if result.plan.name != "prepare" and result.plan.exact:
-            for entry in result.manifest:
-                yield f"{_location(result)}/{entry.path}", _file(result.folder / entry.path, entry.sha256)
+        if result.plan.location.startswith("results/"):
+            yield from _outputs(result)
 
 
 def _data_entries(ready: Prepared, results: Sequence[StageResult]) -> Iterable[tuple[str, _Content]]:
@@ -135,9 +121,8 @@ def _data_entries(ready: Prepared, results: Sequence[StageResult]) -> Iterable[t
         pin = ready.lock.data[name]
         yield f"data/{name}/{pin.filename}", _file(path, pin.sha256)
     for result in results:
-        if result.plan.name == "prepare":
-            for entry in result.manifest:
-                yield f"{_location(result)}/{entry.path}", _file(result.folder / entry.path, entry.sha256)
+        if result.plan.location.startswith("data/"):
+            yield from _outputs(result)
 
 
 def _run_entries(results: Sequence[StageResult], host: Mapping[str, Any]) -> Iterable[tuple[str, bytes]]:
@@ -150,31 +135,34 @@ def _recorded_entries(results: Sequence[StageResult]) -> Iterable[tuple[str, _Co
     """What vendors' tools left: evidence of this run, sealed, but outside the experiment id."""
     for result in results:
         if not result.plan.exact:
-            for entry in result.manifest:
-                yield f"{_location(result)}/{entry.path}", _file(result.folder / entry.path, entry.sha256)
+            yield from _outputs(result)
 
 
-def _location(result: StageResult) -> str:
-    """Prepared arrays stand with the data, since they are as large and as private as the data; recorded outputs with the run."""
-    if result.plan.name == "prepare":
-        return f"data/prepared/{TRIAL}"
-    return f"{'results' if result.plan.exact else 'run'}/{TRIAL}/{result.plan.name}"
+def _outputs(result: StageResult) -> Iterable[tuple[str, _Content]]:
+    for entry in result.manifest:
+        yield f"{result.plan.location}/{entry.path}", _file(result.folder / entry.path, entry.sha256)
 
 
-def _record(result: StageResult, results: Sequence[StageResult], lock: Lock) -> StageRecord:
+def _record(result: StageResult, results: Sequence[StageResult], ready: Prepared) -> StageRecord:
     """``needs`` names the toolchain of a recorded stage: without it nobody can run the stage again."""
-    pins = {pin.name: pin for pin in lock.toolchains}
+    plan = result.plan
+    pins = {pin.name: pin for pin in ready.lock.toolchains}
     digests = {other.plan.name: other.manifest.digest for other in results}
     return StageRecord(
         trial=TRIAL,
-        stage=result.plan.name,
+        stage=plan.name,
+        kind=plan.kind,
+        exact=plan.exact,
+        parameters=dict(plan.parameters),
+        seed=ready.experiment.seed,
+        inputs=tuple(Input(name=name, stage=stage, outputs=digests[stage]) for name, stage in sorted(plan.inputs.items())),
+        data=tuple(DataFile(name=name, sha256=ready.lock.data[name].sha256) for name in plan.data),
+        files=ready.files_digest if plan.declared.user_code else None,
+        toolchain=plan.fingerprint({name: pin.fingerprint for name, pin in pins.items()}),
+        needs=None if plan.exact else described(pins[plan.toolchain or ""]),
         key=result.key,
-        exact=result.plan.exact,
-        needs=None if result.plan.exact else described(pins[result.plan.toolchain or ""]),
         outputs_digest=result.manifest.digest,
-        outputs=result.manifest.as_dict(),
-        inputs={name: digests[name] for name in sorted(set(result.plan.inputs.values()))},
-        location=_location(result),
+        location=plan.location,
     )
 
 

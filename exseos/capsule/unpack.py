@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import secrets
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from exseos.archive import ArchiveReader
 from exseos.archive.zip_format import check_names
-from exseos.capsule.index import LOCK
-from exseos.capsule.inspect import read_index
-from exseos.capsule.verify import verify_open
+from exseos.capsule.content import Content
+from exseos.capsule.verify import verified
 from exseos.digest import canonical_json
 from exseos.errors import CapsuleError, HostError, UsageError
-from exseos.lock import PYLOCK_FILE, Lock, read_lock
+from exseos.lock import PYLOCK_FILE
 from exseos.manifest import check_path
 from exseos.progress import Progress, Quiet
-from exseos.spec import read_spec
+from exseos.records.capsule import Capsule
+from exseos.records.names import in_repository
 
 CAPSULE = "capsule"
 PARENT = "parent.json"
 SPEC_FILE = "spec.yaml"
-_SPEC = "spec/"
 
 
 @dataclass(frozen=True)
@@ -45,15 +43,10 @@ def unpack(source: Path, folder: Path, progress: Progress | None = None) -> Unpa
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError("the folder to unpack into is not empty", where=str(folder), hint="Name a new folder.")
-    with ArchiveReader(source) as reader:
-        report = verify_open(reader, progress)
-        if not report.ok:
-            listed = "\n".join(f"  {problem.where}: {problem.what}" for problem in report.problems[:20])
-            raise CapsuleError(
-                f"the capsule is damaged and was not unpacked; problems: {len(report.problems)}\n{listed}", where=str(source)
-            )
+    with Capsule(source) as capsule:
+        content, _ = verified(capsule, "unpacked", progress or Quiet())
         try:
-            return _Unpacking(reader, folder, progress or Quiet()).run()
+            return _Unpacking(capsule, content, folder, progress or Quiet()).run()
         except OSError as error:
             raise HostError(f"cannot unpack the capsule: {error.strerror}", where=str(error.filename or folder)) from error
 
@@ -61,26 +54,26 @@ def unpack(source: Path, folder: Path, progress: Progress | None = None) -> Unpa
 class _Unpacking:
     """One capsule on its way into one folder. All is written to a folder within, and moved up in the end."""
 
-    def __init__(self, reader: ArchiveReader, folder: Path, progress: Progress) -> None:
-        self.reader = reader
-        self.index = read_index(reader)
+    def __init__(self, capsule: Capsule, content: Content, folder: Path, progress: Progress) -> None:
+        self.capsule, self.content = capsule, content
         self.folder = folder
         self.work = folder / f".unfinished-{secrets.token_hex(4)}"
         self.progress = progress
         self.done = 0
 
     def run(self) -> Unpacked:
-        copies = {name: name.removeprefix(_SPEC) for name in self.reader.names if name.startswith(_SPEC)}
-        entries = {f"{CAPSULE}/{name}": name for name in self.reader.names}
+        names = [SPEC_FILE, *self.content.experiment.user_files]
+        entries = {f"{CAPSULE}/{name}": name for name in self.capsule.names}
         lock = SPEC_FILE.replace(".yaml", ".lock")
-        check_names([*entries, *copies.values(), PARENT, f"{lock}/lock.json", f"{lock}/{PYLOCK_FILE}"])
+        check_names([*entries, *names, PARENT, f"{lock}/lock.json", f"{lock}/{PYLOCK_FILE}"])
         new = not self.folder.exists()
         self.work.mkdir(parents=True)
         try:
             self._write(entries)
-            self._write({target: name for name, target in copies.items()})
-            self._lock().write(self.work / lock)
-            (self.work / PARENT).write_bytes(canonical_json({"id": self.index.id}) + b"\n")
+            self._write({name: f"spec/{name}" for name in names})
+            # Without ExSeOS-HLS's own pin: a build uses the version that runs.
+            self.content.lock.model_copy(update={"exseos": None}).write(self.work / lock)
+            (self.work / PARENT).write_bytes(canonical_json({"id": self.content.index.id}) + b"\n")
             outside, left_out = self._data()
             for path in sorted(self.work.iterdir()):
                 path.rename(self.folder / path.name)
@@ -88,35 +81,28 @@ class _Unpacking:
         except BaseException:
             shutil.rmtree(self.folder if new else self.work, ignore_errors=True)
             raise
-        return Unpacked(self.folder, self.index.id, {name: self.folder / path for name, path in outside.items()}, left_out)
+        return Unpacked(self.folder, self.content.index.id, {name: self.folder / path for name, path in outside.items()}, left_out)
 
     def _write(self, files: Mapping[str, str]) -> None:
         for target, name in files.items():
-            _fill(self.work / target, self.reader.chunks(name))
-            self.done += self.reader.size(name)
+            self.capsule.extract(name, self.work / target)
+            self.done += self.capsule.reader.size(name)
             self.progress.advance("unpack", self.done, None)
-
-    def _lock(self) -> Lock:
-        """The capsule's lock without ExSeOS-HLS's own pin: a build uses the version that runs."""
-        return read_lock(self.work / CAPSULE / "lock").model_copy(update={"exseos": None})
 
     def _data(self) -> tuple[dict[str, str], tuple[str, ...]]:
         """Put the files of ``path:`` sources where the spec looks for them, if that is inside the folder."""
         outside: dict[str, str] = {}
         left_out: list[str] = []
-        lock = read_lock(self.work / CAPSULE / "lock")
-        for name, source in read_spec(self.work / SPEC_FILE).experiment().data.items():
-            if name not in lock.data:
-                raise CapsuleError(f"the lock does not pin the data {name!r}", where=LOCK)
-            entry = f"data/{name}/{lock.data[name].filename}"
-            if entry not in self.reader:
+        for name, source in self.content.experiment.data.items():
+            entry = f"data/{name}/{self.content.lock.data[name].filename}"
+            if entry not in self.capsule:
                 left_out.append(entry)
             elif source.path is not None:
                 place = _inside(source.path)
                 if place is None:
                     outside[name] = f"{CAPSULE}/{entry}"
                 elif not (self.work / place).exists():
-                    _fill(self.work / place, self.reader.chunks(entry))
+                    self.capsule.extract(entry, self.work / place)
         return outside, tuple(left_out)
 
 
@@ -124,13 +110,6 @@ def _inside(path: str) -> str | None:
     """``path`` as a plain relative one; None if it leads out of the spec's folder."""
     plain = str(PurePosixPath(path))
     try:
-        return None if plain.startswith("~") else check_path(plain)
+        return None if plain.startswith("~") or in_repository(plain) else check_path(plain)
     except CapsuleError:
         return None
-
-
-def _fill(path: Path, chunks: Iterable[bytes]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("xb") as stream:
-        for chunk in chunks:
-            stream.write(chunk)

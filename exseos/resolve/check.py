@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from exseos.errors import ExseosError
 from exseos.formats.base import find as find_format
+from exseos.records.names import in_repository
 from exseos.spec import Check
 from exseos.spec.models import Experiment, Implement, Synthesize
 from exseos.spec.problems import Problem, explain, nearest, unknown
@@ -26,9 +27,14 @@ def check_experiment(folder: Path, given: Collection[str] = ()) -> Check:
     """A check of experiments whose files are in ``folder``; the data sources ``given`` come from elsewhere (``--data``)."""
 
     def check(experiment: Experiment) -> list[Problem]:
-        return [*_files(experiment, folder, given), *_steps(experiment), *_formats(experiment), *_toolchains(experiment)]
+        return [*_files(experiment, folder, given), *check_parts(experiment)]
 
     return check
+
+
+def check_parts(experiment: Experiment) -> list[Problem]:
+    """What is wrong with the parameters of steps, formats and toolchains, and with how sections hang together."""
+    return [*_steps(experiment), *_formats(experiment), *_toolchains(experiment)]
 
 
 def _files(experiment: Experiment, folder: Path, given: Collection[str]) -> list[Problem]:
@@ -50,6 +56,8 @@ def _user_file(folder: Path, name: str) -> str:
     """What is wrong with the user's file ``name``; empty if nothing is."""
     if name.split("/")[0] in _TAKEN:
         return f"the name {name!r} is taken in a capsule; rename the file"
+    if in_repository(name):
+        return f"{name!r} would be taken for settings of version control in an unpacked capsule; rename the file"
     path = folder / name
     if path.is_dir():
         return f"{name!r} is a folder; name each file"

@@ -18,9 +18,9 @@ from exseos.spec.schema import json_schema
 from exseos.spec.search import Choice, Range, Search, find_searches, is_fixed, replaced
 from exseos.spec.yaml12 import Document, Path, load
 
-__all__ = ["Check", "Problem", "Spec", "SpecError", "json_schema", "read_spec"]
+__all__ = ["Check", "Problem", "Spec", "SpecError", "json_schema", "parse_spec", "read_spec"]
 
-MAX_BYTES = 1 << 20
+MAX_BYTES = 256 << 10
 _SEARCH: TypeAdapter[Range | Choice] = TypeAdapter(Search)
 
 Check = Callable[[Experiment], list[Problem]]
@@ -52,7 +52,12 @@ class Spec:
 
 def read_spec(path: FilePath, check: Check = lambda experiment: []) -> Spec:
     """Read and validate the spec at ``path``; raises ``SpecError`` with all problems, or ``UsageError`` if it cannot be read."""
-    document = load(_text(path), path.name)
+    return parse_spec(_text(path), path, check)
+
+
+def parse_spec(text: str, path: FilePath, check: Check = lambda experiment: []) -> Spec:
+    """As ``read_spec``, of a text that stands, or would stand, at ``path``."""
+    document = load(text, path.name)
     if not isinstance(document.value, dict):
         raise UsageError("a spec is a mapping of keys to values", where=str(path), hint="Start from `exseos init NAME`.")
     problems: list[Problem] = []
@@ -77,7 +82,7 @@ def read_spec(path: FilePath, check: Check = lambda experiment: []) -> Spec:
 def _text(path: FilePath) -> str:
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise UsageError("a spec is at most 1 MiB", where=str(path))
+            raise UsageError("a spec is at most 256 KiB", where=str(path))
         return path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise UsageError("there is no such spec", where=str(path), hint="Name a spec.yaml, or make one with `exseos init NAME`.") from error

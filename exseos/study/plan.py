@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from exseos.digest import sha256_json
+from pydantic import BaseModel
+
+from exseos.formats.base import find as find_format
+from exseos.records.index import stage_key
 from exseos.spec.models import Experiment, Implement, Synthesize
+from exseos.stages import KINDS, Kind
 from exseos.toolchains import designs
 from exseos.toolchains.base import find
+from exseos.worker.steps.base import parse as parse_step
 
 TRIAL = "trial-0"
 
@@ -26,15 +31,31 @@ class StagePlan:
     role: str = ""
     """The kind of stage, which the worker knows; default: the name."""
     data: tuple[str, ...] = ()
-    user_code: bool = False
     toolchain: str | None = None
     exact: bool = True
     """Whether the same inputs give the same bytes; else the outputs are *recorded*: evidence, outside the experiment id."""
+
+    def __post_init__(self) -> None:
+        assert set(self.inputs) <= set(self.declared.inputs), (self.name, self.inputs)
 
     @property
     def kind(self) -> str:
         """The stage as the worker knows it."""
         return self.role or self.name
+
+    @property
+    def declared(self) -> Kind:
+        """What is known of its kind."""
+        return KINDS[self.kind]
+
+    @property
+    def location(self) -> str:
+        """The folder of a capsule that holds its outputs."""
+        return self.declared.location(self.name, TRIAL, exact=self.exact)
+
+    def fingerprint(self, mounted: Mapping[str, str]) -> str | None:
+        """What the toolchain is: the fingerprint of one that is ``mounted`` (name → fingerprint), else its name."""
+        return self.toolchain if self.toolchain is None else mounted.get(self.toolchain, self.toolchain)
 
     def key(
         self,
@@ -49,53 +70,82 @@ class StagePlan:
         """SHA-256 naming the result: of stage, parameters, seed, digests of inputs, data and user code, image and toolchain.
 
         ``inputs`` maps earlier stages to the digests of their outputs, ``data`` sources to SHA-256, ``toolchains`` those that are
-        mounted to their fingerprints; never engine, host or time.
+        mounted to their fingerprints.
         """
-        toolchain = self.toolchain if self.toolchain is None else (toolchains or {}).get(self.toolchain, self.toolchain)
-        return sha256_json(
-            {
-                "stage": self.kind,
-                "parameters": self.parameters,
-                "seed": seed,
-                "image": image_id,
-                "inputs": {name: inputs[stage] for name, stage in self.inputs.items()},
-                "data": {name: data[name] for name in self.data},
-                "files": files if self.user_code else None,
-                "toolchain": toolchain,
-            }
+        return stage_key(
+            kind=self.kind,
+            parameters=self.parameters,
+            seed=seed,
+            image_id=image_id,
+            inputs={name: inputs[stage] for name, stage in self.inputs.items()},
+            data={name: data[name] for name in self.data},
+            files=files if self.declared.user_code else None,
+            toolchain=self.fingerprint(toolchains or {}),
         )
 
 
-def plan(experiment: Experiment) -> list[StagePlan]:
-    """The stages of ``experiment`` in order; those whose section is absent are left out."""
-    spec = experiment.model_dump(mode="json", include={"data", "split", "prepare", "task", "model", "train", "stream", "simulate"})
-    sources = {name: {key: source[key] for key in ("format", "target", "features", "options")} for name, source in spec["data"].items()}
-    prepare = {"data": sources, "split": spec["split"], "prepare": spec["prepare"], "task": spec["task"]}
-    train = {"model": spec["model"], "train": spec["train"], "stream": spec["stream"]}
-    trained = {"prepare": "prepare", "train": "train"}
+def plan(experiment: Experiment, *, explicit: bool = False) -> list[StagePlan]:
+    """The stages of ``experiment`` in order; those whose section is absent are left out.
+
+    Parameters are the effective ones, defaults filled in; with ``explicit`` only those that the spec itself says.
+    """
+    sections = {"data", "split", "prepare", "task", "model", "train", "stream", "simulate"}
+    spec = experiment.model_dump(mode="json", include=sections, exclude_unset=explicit)
+    sources = {name: _source(source, explicit=explicit) for name, source in spec["data"].items()}
+    steps = [_step(entry, explicit=explicit) for entry in experiment.prepare]
+    prepare = {"data": sources, "prepare": steps, **_chosen(spec, "split", "task")}
+    train = _chosen(spec, "model", "train", "stream")
     stages = [
-        StagePlan("prepare", prepare, data=tuple(sorted(sources)), user_code=True),
-        StagePlan("train", train, {"prepare": "prepare"}, user_code=True),
+        StagePlan("prepare", prepare, data=tuple(sorted(sources))),
+        StagePlan("train", train, {"prepare": "prepare"}),
+        StagePlan("evaluate", {}, {"prepare": "prepare", "train": "train"}),
     ]
     for conversion in designs.conversions(experiment):
-        section = conversion.section.model_dump(mode="json", exclude={"name"})
-        stages.append(StagePlan(conversion.stage, {"convert": section}, trained, role="convert"))
+        section = conversion.section.model_dump(mode="json", exclude={"name"}, exclude_unset=explicit)
+        inputs = {"prepare": "prepare", "train": "train"}
+        stages.append(StagePlan(conversion.stage, {"convert": section}, inputs, role="convert"))
+    measured = {"prepare": "prepare", "train": "train", "evaluate": "evaluate"}
     simulated: dict[str, str] = {}
     for conversion in designs.simulations(experiment):
         simulated[conversion.stage] = designs.simulation_stage(conversion)
-        inputs = {**trained, "convert": conversion.stage}
+        inputs = {**measured, "convert": conversion.stage}
         stages.append(StagePlan(simulated[conversion.stage], {"simulate": spec["simulate"]}, inputs, role="simulate"))
-    stages += [_synthesis(experiment, synthesis, trained, simulated) for synthesis in designs.syntheses(experiment)]
-    stages += [_implementation(experiment, implementation) for implementation in designs.implementations(experiment)]
+    stages += [_synthesis(experiment, synthesis, measured, simulated, explicit) for synthesis in designs.syntheses(experiment)]
+    stages += [_implementation(experiment, implementation, explicit) for implementation in designs.implementations(experiment)]
     return stages
 
 
+def _chosen(spec: Mapping[str, Any], *keys: str) -> dict[str, Any]:
+    return {key: spec[key] for key in keys if key in spec}
+
+
+def _source(source: Mapping[str, Any], *, explicit: bool) -> dict[str, Any]:
+    options = _section(find_format(source["format"]).options, source.get("options", {}), explicit=explicit)
+    return {**_chosen(source, "format", "target", "features"), "options": options}
+
+
+def _step(entry: Any, *, explicit: bool) -> dict[str, Any]:
+    step, options = parse_step(entry)
+    if step.name == "call":
+        return dict(entry)
+    return {step.name: _section(step.options, options, explicit=explicit)}
+
+
+def _section(model: type[BaseModel], own: Mapping[str, Any], *, explicit: bool) -> dict[str, Any]:
+    """``own`` with the defaults that ``model`` declares, unless only what is ``explicit`` is asked for."""
+    return model.model_validate(dict(own)).model_dump(mode="json", exclude_unset=explicit)
+
+
 def _synthesis(
-    experiment: Experiment, synthesis: designs.Named[Synthesize], trained: Mapping[str, str], simulated: Mapping[str, str]
+    experiment: Experiment,
+    synthesis: designs.Named[Synthesize],
+    measured: Mapping[str, str],
+    simulated: Mapping[str, str],
+    explicit: bool,
 ) -> StagePlan:
     toolchain = find(synthesis.section.toolchain)
     conversion = designs.conversion_of(experiment, synthesis)
-    inputs = dict(trained)
+    inputs = dict(measured)
     if toolchain.backends and conversion is not None:
         inputs["convert"] = conversion.stage
     elif simulated:
@@ -103,7 +153,7 @@ def _synthesis(
         inputs["simulate"] = simulated[conversion.stage] if conversion is not None else next(iter(simulated.values()))
     return StagePlan(
         synthesis.stage,
-        {"synthesize": synthesis.section.own},
+        {"synthesize": _design(synthesis, explicit)},
         inputs,
         role="synthesize",
         toolchain=toolchain.name,
@@ -111,13 +161,53 @@ def _synthesis(
     )
 
 
-def _implementation(experiment: Experiment, implementation: designs.Named[Implement]) -> StagePlan:
+def _design(synthesis: designs.Named[Synthesize], explicit: bool) -> dict[str, Any]:
+    parameters = find(synthesis.section.toolchain).synthesize_parameters
+    assert parameters is not None
+    return _section(parameters, synthesis.section.own, explicit=explicit)
+
+
+def _implementation(experiment: Experiment, implementation: designs.Named[Implement], explicit: bool) -> StagePlan:
     design = designs.design_of(experiment, implementation)
     toolchain = designs.implementer(implementation, design)
     assert toolchain.implement_parameters is not None
-    section = toolchain.implement_parameters.model_validate(implementation.section.own).model_dump(mode="json")
-    parameters: dict[str, Any] = {"synthesize": design.section.own, "implement": section}
+    section = _section(toolchain.implement_parameters, implementation.section.own, explicit=explicit)
+    parameters: dict[str, Any] = {"synthesize": _design(design, explicit), "implement": section}
     if toolchain.name != design.section.toolchain:
         parameters["toolchain"] = toolchain.name
     inputs = {"prepare": "prepare", "synthesize": design.stage}
     return StagePlan(implementation.stage, parameters, inputs, role="implement", toolchain=toolchain.name, exact=toolchain.exact)
+
+
+def differences(explicit: Any, recorded: Any, default: Any, place: tuple[str, ...] = ()) -> Iterator[tuple[str, bool]]:
+    """Where ``recorded`` parameters are not today's: the place, and whether the spec itself says otherwise (else: only a default).
+
+    All three are plain JSON: what the spec says, what a capsule recorded, and the effective parameters of this version.
+    """
+    if isinstance(recorded, dict) and isinstance(default, dict) and isinstance(explicit, dict):
+        for key in sorted(recorded.keys() | default.keys() | explicit.keys()):
+            missing = object()
+            one, now = recorded.get(key, missing), default.get(key, missing)
+            if key not in recorded or (key not in default and key not in explicit):
+                yield ".".join((*place, key)), key in explicit
+            elif isinstance(one, dict) and isinstance(now, dict):
+                yield from differences(explicit.get(key, {}), one, now, (*place, key))
+            elif isinstance(one, list) and isinstance(now, list) and len(one) == len(now) and key in explicit:
+                for number, (inner, other) in enumerate(zip(one, now, strict=True)):
+                    said = explicit[key][number] if len(explicit[key]) == len(one) else inner
+                    yield from differences(said, inner, other, (*place, key, str(number)))
+            elif not _same(one, now):
+                yield ".".join((*place, key)), key in explicit
+    elif not _same(recorded, default):
+        yield ".".join(place), True
+
+
+def _same(one: Any, two: Any) -> bool:
+    """Equal as JSON: 1 is 1.0, and true is not 1."""
+    if isinstance(one, bool) or isinstance(two, bool):
+        return one is two
+    if isinstance(one, list) and isinstance(two, list):
+        return len(one) == len(two) and all(map(_same, one, two))
+    if isinstance(one, dict) and isinstance(two, dict):
+        return one.keys() == two.keys() and all(_same(one[key], two[key]) for key in one)
+    return bool(one == two)

@@ -28,13 +28,15 @@ from exseos.worker.warm import environment as warm_environment
 
 _START_SECONDS = 120.0
 _SPARE_SECONDS = 120.0
+_END_SECONDS = 30.0
 
 
 class Session:
-    """A worker in a container. Use as a context manager; tasks run one after another.
+    """A worker in a container, for one stage: a fresh one sees nothing of what earlier stages left behind.
 
-    ``folder`` (private, empty) holds what the worker sees: ``in`` read-only, ``out`` writable. ``files`` are the user's
-    files, ``data`` the data files by source name, ``vendor`` the toolchain that its stages need, if it is mounted.
+    A context manager; ``folder`` (private, empty) holds what the worker sees: ``in`` read-only, ``out`` writable. ``files`` are
+    the author's files and ``data`` the data files by source name: both only for a stage that runs the author's code. ``vendor``
+    is the toolchain that the stage needs, if it is mounted.
     """
 
     def __init__(
@@ -43,7 +45,7 @@ class Session:
         image: ImageSource,
         *,
         folder: Path,
-        files: Path,
+        files: Path | None,
         data: Mapping[str, Path],
         limits: Limits,
         store: Store,
@@ -59,21 +61,25 @@ class Session:
         self._late = False
         self._begun = time.monotonic()
         self.hello: dict[str, Any] = {}
-        self.failed_output: Path | None = None
-        """What the stage that failed last had written, logs among it."""
         self.ended = False
-        """The worker is gone: no further task can run in this session."""
+        """The worker is gone."""
+
+    @property
+    def output(self) -> Path:
+        """What the worker writes into: hostile, and to be read by ``collect`` alone, once the worker has ended."""
+        return self._folder / "out"
 
     def __enter__(self) -> Session:
         self._engine.load(self._image, self._progress)
         warm = warm_folder(self._engine, self._image, self._limits, self._store, self._progress)
         for name in ("in", "out"):
             (self._folder / name).mkdir()
-        mounts = [Mount(self._folder / "in", "/in"), Mount(self._folder / "out", "/out", writable=True)]
+        mounts = [Mount(self._folder / "in", "/in"), Mount(self.output, "/out", writable=True)]
         variables = environment()
-        if self._vendor is None:
+        if self._files is not None:
             mounts += [Mount(self._files, "/spec"), *(Mount(path, f"/data/{name}") for name, path in self._data.items())]
-        else:  # no code of the user where a licence and perhaps a network is
+        if self._vendor is not None:  # no code of the author where a licence and perhaps a network is
+            assert self._files is None
             mounts += self._vendor.mounts()
             variables |= self._vendor.variables
         if warm is not None:
@@ -90,53 +96,67 @@ class Session:
         try:
             self.hello = self._ask({"op": "hello"}, "the worker's start")
         except BaseException:
-            self._end()
+            self.end()
             raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if self._process is not None:
-            with suppress(OSError):
-                self._process.stdin.close()
-            if kind is None:
-                with suppress(TimeoutError, HostError):  # its work is done, however it ends
-                    self._process.wait(10)
-            self._end()
+        self.close(patience=0 if kind else 10.0)
+
+    def close(self, patience: float = 10.0) -> None:
+        """End the worker: let it end by itself for ``patience`` seconds, then kill it. After this nothing of it runs."""
+        if self._process is None:
+            return
+        with suppress(OSError):
+            self._process.stdin.close()
+        if patience and not self.ended:
+            with suppress(TimeoutError, HostError):  # its work is done, however it ends
+                self._process.wait(patience)
+        self.end()
+        try:
+            self._process.wait(_END_SECONDS)
+        except TimeoutError as error:
+            raise HostError("the container cannot be ended", hint="Look at the engine, and end it by hand.") from error
+
+    def warm(self, stage: str) -> None:
+        """Let the worker load what a stage of this kind needs, before its inputs are there."""
+        self._ask({"op": "warm", "stage": stage}, stage)
 
     def run(
-        self, stage: str, parameters: Mapping[str, Any], seed: int, inputs: Mapping[str, tuple[Path, Manifest]]
-    ) -> tuple[Path, dict[str, Any]]:
+        self,
+        stage: str,
+        parameters: Mapping[str, Any],
+        seed: int,
+        inputs: Mapping[str, tuple[Path, Manifest]],
+        *,
+        allow_inexact: bool = False,
+        timing: str | None = None,
+    ) -> dict[str, Any]:
         """Run a stage of the kind ``stage`` on ``inputs`` (what it calls them → folder and manifest of their outputs).
 
-        Returns the folder that the worker filled (untrusted until hashed) and facts about the run.
-        Raises ``StageError`` for the experiment's own failure, ``HostError`` if this machine is the cause.
+        Returns facts about the run; its outputs are in ``output``. Raises ``StageError`` for the experiment's own failure,
+        ``HostError`` if this machine is the cause.
         """
-        output = self._folder / "out" / f"{self._count}-{stage}"
         with host_errors(self._folder):
             shown = {name: self._show(name, folder, manifest) for name, (folder, manifest) in inputs.items()}
-            output.mkdir()
         task = Task(
             parameters=dict(parameters),
             seed=seed,
             inputs=shown,
-            data={} if self._vendor else {name: f"/data/{name}" for name in self._data},
-            output=f"/out/{output.name}",
+            data={name: f"/data/{name}" for name in self._data} if self._files is not None else {},
+            toolchains={} if self._vendor is None else self._vendor.mounted,
+            seconds=None if self._vendor is None else self._seconds_left(),
+            allow_inexact=allow_inexact,
+            timing=timing,
+            output="/out",
         )
-        # What only a vendor's stage needs is left out otherwise: the worker of an older capsule does not know it.
-        plain = task.model_dump(mode="json", exclude={"toolchains", "seconds"})
-        if self._vendor is not None:
-            plain |= {"toolchains": self._vendor.mounted, "seconds": self._seconds_left()}
-        try:
-            result = self._ask({"op": "run", "stage": stage, "task": plain}, stage)
-        except ExseosError:
-            self.failed_output = output
-            raise
+        result = self._ask({"op": "run", "stage": stage, "task": task.model_dump(mode="json")}, stage)
         try:
             facts = dict(result.get("facts", {}))
             canonical_json(facts)
         except (ValueError, TypeError, RecursionError) as error:
             raise self._broken(stage, "the facts about the run are no JSON object") from error
-        return output, facts
+        return facts
 
     def _seconds_left(self) -> float | None:
         """What the tools of a stage may still take of the time that all stages of this worker have together."""
@@ -204,14 +224,15 @@ class Session:
             return answer
 
     def _broken(self, what: str, detail: str) -> StageError:
-        self._end()
+        self.end()
         return StageError(f"the worker broke the protocol: {detail}", where=what, hint="Look for code that writes to the worker's pipes.")
 
     def _too_late(self) -> None:
         self._late = True
-        self._end()
+        self.end()
 
-    def _end(self) -> None:
+    def end(self) -> None:
+        """Kill the worker now."""
         self.ended = True
         if self._process is not None:
             self._process.kill()
@@ -239,7 +260,7 @@ class Session:
             self.ended = True  # the engine itself is gone
             raise
         reason = self._process.reason() or f"exit code {code}"
-        self._end()
+        self.end()
         tail = "\n".join(f"  | {_printable(line)}" for line in self._process.stderr_tail().splitlines()[-15:])
         if self._late:
             return HostError(

@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-import errno
-import os
-import shutil
-import stat
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
-
-from exseos.errors import ExseosError, StageError
+from exseos.errors import CapsuleError, ExseosError, StageError
 from exseos.manifest import Manifest
 from exseos.metrics import Metric
 from exseos.progress import Progress
+from exseos.records.metrics import parse_metrics
+from exseos.records.names import METRICS_FILE
 from exseos.store import Finished, Store, host_errors
 from exseos.study.plan import StagePlan
-from exseos.study.session import Session
+from exseos.study.workers import Workers
 from exseos.toolchains.vendor.run import HOME, LOG
 
-_METRICS = TypeAdapter(list[Metric])
-_MAX_METRICS = 16 << 20
+_MAX_METRICS = 4 << 20
+_LOG_BYTES = 64 << 20
 _LONGEST_NAME = 300
-TRAINING = "train"
-"""The one kind of stage whose numbers may depend on the CPU, unless it is known to be exact: every other is compared exactly."""
 
 
 @dataclass(frozen=True)
@@ -48,36 +42,27 @@ class StageResult:
 
 
 def read_metrics(folder: Path) -> list[Metric]:
-    """The metrics in a stage's outputs; none if it measures nothing. Raises ``StageError`` if they are not of the known form."""
-    where = folder / "metrics.json"
-    try:
-        descriptor = os.open(where, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)  # a pipe would be waited for
-    except FileNotFoundError:
+    """The metrics among a stage's outputs (copied by ``collect``); none if it measures nothing.
+
+    Raises ``StageError`` if they are not of the known form.
+    """
+    path = folder / METRICS_FILE
+    if not path.is_file():
         return []
-    except OSError as error:
-        if error.errno not in (errno.ELOOP, errno.ENXIO):  # a link, a socket
-            raise
-        raise StageError("the metrics are no regular file", where=where.name) from error
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise StageError("the metrics are no regular file", where=where.name)
-    with os.fdopen(descriptor, "rb") as stream:
-        data = stream.read(_MAX_METRICS + 1)
-    if len(data) > _MAX_METRICS:
-        raise StageError("the metrics are longer than any stage writes", where=where.name)
+    if path.stat().st_size > _MAX_METRICS:
+        raise StageError("the metrics are longer than any stage writes", where=METRICS_FILE)
     try:
-        return _METRICS.validate_json(data)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise StageError(f"not a list of metrics: {'.'.join(map(str, first['loc']))}: {first['msg']}", where=where.name) from error
+        return parse_metrics(path.read_bytes(), METRICS_FILE)
+    except CapsuleError as error:
+        raise StageError(error.what, where=METRICS_FILE) from error
 
 
 def unknown_operations(stage: StagePlan, facts: Mapping[str, Any]) -> tuple[str, ...]:
-    """What a training used that is not known to be exact on every CPU, by the facts of its run; empty for any other stage.
+    """What a stage used that is not known to be exact on every CPU, by the facts of its run; empty where TensorFlow does not compute.
 
     The facts are a worker's: where they do not tell, nothing is known to be exact.
     """
-    if stage.kind != TRAINING:
+    if not stage.declared.numerics:
         return ()
     audit = facts.get("numerics")
     unknown = audit.get("unknown") if isinstance(audit, dict) else None
@@ -92,40 +77,33 @@ def listed(names: Sequence[str], most: int = 5) -> str:
     return "; ".join(names[:most]) + (f"; and {more} more" if more > 0 else "")
 
 
-def run_stage(session: Session, stage: StagePlan, seed: int, inputs: Mapping[str, tuple[Path, Manifest]]) -> tuple[Path, dict[str, Any]]:
-    """Run one stage in the worker; adds its wall time to the facts."""
-    begin = time.monotonic()
-    output, facts = session.run(stage.kind, stage.parameters, seed, {name: inputs[given] for name, given in stage.inputs.items()})
-    return output, {**facts, "seconds": round(time.monotonic() - begin, 3)}
-
-
 def run_trial(
-    stages: list[StagePlan],
+    stages: Sequence[StagePlan],
     *,
     seed: int,
     image_id: str,
     data: Mapping[str, str],
     files: str,
     toolchains: Mapping[str, str],
-    store: Store,
-    session: Callable[[StagePlan], Session],
+    workers: Workers,
     progress: Progress,
 ) -> list[StageResult]:
     """Run ``stages`` in order; a stage whose key is in the store does not run again.
 
-    ``session`` gives the worker for a stage and is called only when there is something to run; ``toolchains`` maps those that are
-    mounted to their fingerprints. Each finished stage is in the store
-    before the next begins, so that a build killed at any moment resumes behind it.
+    ``workers`` start a container only when there is something to run; ``toolchains`` maps those that are mounted to their
+    fingerprints. Each finished stage is in the store before the next begins, so that a build killed at any moment resumes
+    behind it.
     """
     results: list[StageResult] = []
-    for stage in stages:
+    store = workers.store
+    for stage, then in zip(stages, [*stages[1:], None], strict=True):
         digests = {result.plan.name: result.manifest.digest for result in results}
         key = stage.key(seed=seed, image_id=image_id, inputs=digests, data=data, files=files, toolchains=toolchains)
         with host_errors(store.root):
             found = store.find(key)
         if found is None:
             progress.step(f"{stage.name}: running")
-            finished = _run(session(stage), stage, key, seed, results, store)
+            finished = _run(workers, stage, then, key, seed, results)
             progress.step(
                 f"{stage.name}: done in {finished.facts['seconds']:.1f} s, {len(finished.manifest)} files, {finished.manifest.digest[:12]}"
             )
@@ -138,16 +116,16 @@ def run_trial(
     return results
 
 
-def _run(session: Session, stage: StagePlan, key: str, seed: int, before: list[StageResult], store: Store) -> Finished:
+def _run(workers: Workers, stage: StagePlan, then: StagePlan | None, key: str, seed: int, before: list[StageResult]) -> Finished:
     inputs = {result.plan.name: (result.folder, result.manifest) for result in before}
     try:
-        output, facts = run_stage(session, stage, seed, inputs)
+        outcome = workers.run(stage, seed, inputs, then)
     except ExseosError as error:
-        if (log := _keep_log(session.failed_output, stage, store)) is None:
+        if (log := _keep_log(workers.failed, stage, workers.store)) is None:
             raise
         hint = f"{error.hint}\n  The whole log: {log}" if error.hint else f"The whole log: {log}"
         raise type(error)(error.what, where=error.where, hint=hint) from error
-    return store.put(key, output, facts)
+    return workers.store.put(key, outcome.folder, dict(outcome.facts))
 
 
 def _keep_log(output: Path | None, stage: StagePlan, store: Store) -> Path | None:
@@ -162,7 +140,7 @@ def _keep_log(output: Path | None, stage: StagePlan, store: Store) -> Path | Non
         with kept.open("wb") as whole:
             for log in logs:
                 with log.open("rb") as part:
-                    shutil.copyfileobj(part, whole)
+                    whole.write(part.read(_LOG_BYTES))
     except OSError:
         return None
     return kept

@@ -1,6 +1,7 @@
 """The language between host and worker: one JSON object per line, requests on stdin, events on stdout.
 
-Request   ``{"id": n, "op": "run", "stage": "train", "task": {…Task…}}``, ``{"id": n, "op": "hello"}`` or ``{"id": n, "op": "bye"}``.
+Request   ``{"id": n, "op": "run", "stage": "train", "task": {…Task…}}``, ``{"id": n, "op": "hello"}``,
+          ``{"id": n, "op": "warm", "stage": "train"}`` (load what it needs) or ``{"id": n, "op": "bye"}``.
 Events    ``{"id": n, "event": "progress", "text": …, "done": …, "total": …}`` any number of times, then one of
           ``{"id": n, "event": "done", "result": {…}}`` and ``{"id": n, "event": "error", "error": {…Failure…}}``.
 
@@ -45,6 +46,10 @@ class Task(BaseModel):
     """How long the tools of the stage may run; None: as the stage says."""
     files: str = "/spec"
     """Folder with the spec's own files (user code), read-only."""
+    allow_inexact: bool = False
+    """Whether a model whose code gives other initial weights each time is trained all the same, and named in the facts."""
+    timing: str | None = None
+    """``one cpu``: run on one CPU only, so that threads meet at other times than in a first run."""
     output: str
     """An empty folder to fill."""
 

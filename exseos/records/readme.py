@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from exseos.capsule.index import IMAGE, MANIFEST, SEAL, ClaimRecord, Index, StageRecord
 from exseos.lock import STAND_IN
+from exseos.records.index import ClaimRecord, Index, StageRecord
+from exseos.records.names import IMAGE, MANIFEST, SEAL
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|#&])")
 
@@ -88,20 +89,20 @@ def render(index: Index) -> str:
         )
         for c in index.claims
     ]
-    stages = [(_escaped(s.trial), _escaped(s.stage), _kind(s), str(len(s.outputs)), f"`{s.outputs_digest[:16]}…`") for s in index.stages]
+    stages = [(_escaped(s.trial), _escaped(s.stage), _kind(s), f"`{s.outputs_digest[:16]}…`") for s in index.stages]
     return _TEMPLATE.format(
         title=_escaped(index.title),
         name=index.name,
         id=index.id,
         image_id=index.image_id,
-        version=_escaped(index.created_with.exseos),
+        version=_escaped(index.made_with),
         licence=_escaped(index.licence),
         parent=f"| made from | the experiment `{index.parent}` |\n" if index.parent else "",
         claims=_table(("claim", "metric", "level", "claimed", "tolerance", "recorded", "holds"), claims) or "None.",
         warning=_warning(index),
         chosen=_escaped(index.chosen),
         metrics=_table(("metric", "value", "unit", "level", "tool", "stage"), metrics) or "None.",
-        stages=_table(("trial", "stage", "kind", "files", "digest of its outputs"), stages),
+        stages=_table(("trial", "stage", "kind", "digest of its outputs"), stages),
         manifest=MANIFEST,
         seal=SEAL,
         image=IMAGE,
