@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from exseos.capsule.index import IMAGE, MANIFEST, SEAL, ClaimRecord, Index, StageRecord
 from exseos.lock import STAND_IN
+from exseos.text import without_hidden
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|#&])")
 
@@ -129,8 +130,8 @@ def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
 
 
 def _escaped(text: str) -> str:
-    """``text`` on one line, without meaning to Markdown or HTML."""
-    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+    """``text`` on one line, without meaning to Markdown or HTML and with nothing hidden; the same under every version of Python."""
+    return _SPECIAL.sub(r"\\\1", without_hidden(" ".join(text.split())))
 
 
 def _number(value: float | int | None) -> str:

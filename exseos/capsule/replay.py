@@ -68,7 +68,7 @@ def replay(request: ReplayRequest, store: Store, progress: Progress) -> Verdict:
     progress.step(f"verifying {request.capsule.name}")
     report = verify(request.capsule, progress)
     if not report.ok or report.seal is None:
-        listed = "\n".join(f"  {problem.where}: {problem.what}" for problem in report.problems[:20])
+        listed = "\n".join(f"  {problem}" for problem in report.problems[:20])
         raise CapsuleError(f"the capsule does not verify; it was not replayed\n{listed}", where=str(request.capsule))
     engine, why = choose(request.engine)
     version, unenforced = engine.version(), engine.unenforced()

@@ -48,7 +48,7 @@ def unpack(source: Path, folder: Path, progress: Progress | None = None) -> Unpa
     with ArchiveReader(source) as reader:
         report = verify_open(reader, progress)
         if not report.ok:
-            listed = "\n".join(f"  {problem.where}: {problem.what}" for problem in report.problems[:20])
+            listed = "\n".join(f"  {problem}" for problem in report.problems[:20])
             raise CapsuleError(
                 f"the capsule is damaged and was not unpacked; problems: {len(report.problems)}\n{listed}", where=str(source)
             )

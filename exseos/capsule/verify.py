@@ -35,6 +35,7 @@ from exseos.lock import STAND_IN, STAND_IN_VERSION, Lock
 from exseos.manifest import Manifest
 from exseos.metrics import Metric
 from exseos.progress import Progress, Quiet
+from exseos.text import visible
 
 METRICS_FILE = "metrics.json"
 _KEPT = frozenset({INDEX, README, MANIFEST, SEAL, LOCK})
@@ -48,6 +49,10 @@ class Problem:
 
     where: str
     what: str
+
+    def __str__(self) -> str:
+        """On one line, fit to be shown."""
+        return f"{visible(self.where)}: {visible(self.what, escaped=True)}"
 
 
 @dataclass(frozen=True)
@@ -166,9 +171,11 @@ class _Verification:
             return None
         try:
             return Manifest.parse(self.texts[name].decode(), name).as_dict()
-        except (CapsuleError, UnicodeDecodeError) as error:
-            self._add(name, str(error))
-            return None
+        except UnicodeDecodeError:
+            self._add(name, "not UTF-8")
+        except CapsuleError as error:
+            self._add(name, error.what if error.where in (None, name) else f"{error.where}: {error.what}")
+        return None
 
     def _check_lists(self, manifest: dict[str, str] | None, seal: dict[str, str] | None) -> None:
         """Names and digests of the entries against both lists."""
