@@ -18,13 +18,14 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from exseos.digest import canonical_json
 from exseos.errors import HostError, UsageError
+from exseos.text import is_plain
 
 LOCK_FILE = "lock.json"
 PYLOCK_FILE = "pylock.toml"
 
 
 def _file_name(name: str) -> str:
-    if name in ("", ".", "..") or "/" in name or "\\" in name or not name.isprintable():
+    if name in ("", ".", "..") or "/" in name or "\\" in name or not is_plain(name):
         raise ValueError(f"{name!r} is not a plain file name")
     return name
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from exseos.digest import sha256_bytes, sha256_file
 from exseos.errors import CapsuleError
+from exseos.text import visible
 
 _LINE = re.compile(r"([0-9a-f]{64})  (.+)")
 _FORBIDDEN = re.compile(r"[\x00-\x1f\x7f\\]")
@@ -26,11 +27,12 @@ def check_path(path: str) -> str:
     """
     parts = path.split("/")
     if _FORBIDDEN.search(path) or any(part in ("", ".", "..") for part in parts):
-        raise CapsuleError(f"unsafe file name {path!r}", hint="Names are relative, without '..', control characters or backslashes.")
+        hint = "Names are relative, without '..', control characters or backslashes."
+        raise CapsuleError(f"unsafe file name '{visible(path)}'", hint=hint)
     try:
         path.encode("utf-8")
     except UnicodeEncodeError as error:
-        raise CapsuleError(f"file name {path!r} is not valid UTF-8") from error
+        raise CapsuleError(f"file name '{visible(path)}' is not valid UTF-8") from error
     return path
 
 
@@ -54,7 +56,7 @@ class Manifest:
         ordered = sorted(entries, key=lambda entry: check_path(entry.path).encode())
         for one, two in pairwise(ordered):
             if one.path == two.path:
-                raise CapsuleError(f"duplicate entry {one.path!r}")
+                raise CapsuleError(f"duplicate entry '{visible(one.path)}'")
         return Manifest(tuple(ordered))
 
     @staticmethod

@@ -21,7 +21,7 @@ LEVELS = [
     {"toolchains", "formats", "store", "archive", "fetch"},
     {"readers"},
     {"spec", "lock", "manifest", "metrics", "progress", "process", "resources", "paths"},
-    {"digest", "errors"},
+    {"digest", "errors", "text"},
 ]
 """Rooms from the top to the bottom: imports go strictly downward, and rooms on one line do not import each other."""
 LEVEL = {room: number for number, rooms in enumerate(LEVELS) for room in rooms}

@@ -8,6 +8,7 @@ from exseos.errors import ExseosError, UsageError
 from exseos.records.index import ClaimRecord, MetricRecord
 from exseos.spec.models import Claim
 from exseos.spec.problems import nearest
+from exseos.text import visible
 
 
 class ClaimsError(ExseosError):
@@ -16,7 +17,7 @@ class ClaimsError(ExseosError):
     def __init__(self, records: Sequence[ClaimRecord]) -> None:
         self.records = tuple(records)
         failed = [record for record in records if not record.holds]
-        lines = [f"  {record.text}: claimed {describe(record)}, measured {record.recorded:g}" for record in failed]
+        lines = [f"  {visible(record.text)}: claimed {describe(record)}, measured {record.recorded:g}" for record in failed]
         super().__init__(
             f"{len(failed)} of {len(records)} claims do not hold\n" + "\n".join(lines),
             hint="Correct the claims or the experiment, or build with --allow-failed-claims. Finished stages are kept.",

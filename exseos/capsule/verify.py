@@ -31,6 +31,10 @@ class Problem:
     where: str
     what: str
 
+    def __str__(self) -> str:
+        """On one line, fit to be shown."""
+        return f"{visible(self.where)}: {visible(self.what, escaped=True)}"
+
 
 @dataclass(frozen=True)
 class VerifyReport:
@@ -78,7 +82,7 @@ def verified(capsule: Capsule, doing: str, progress: Progress) -> tuple[Content,
     """What an open capsule holds, and its seal; raises ``CapsuleError`` with its problems if it was not ``doing`` (``replayed``)."""
     report = verify_open(capsule, progress)
     if not report.ok or report.content is None or report.seal is None:
-        listed = "\n".join(f"  {visible(problem.where)}: {visible(problem.what)}" for problem in report.problems[:20])
+        listed = "\n".join(f"  {problem}" for problem in report.problems[:20])
         raise CapsuleError(f"the capsule does not verify and was not {doing}; problems: {len(report.problems)}\n{listed}", where=capsule.where)
     return report.content, report.seal
 

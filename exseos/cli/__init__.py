@@ -14,7 +14,9 @@ import click
 
 from exseos import __version__
 from exseos.errors import ExseosError
+from exseos.text import visible
 
+_MOST_SAID = 50_000
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 
@@ -84,6 +86,26 @@ def _print_any_character() -> None:
             stream.reconfigure(encoding="utf-8" if ascii_only else None, errors="backslashreplace")
 
 
+def _tell(what: str, where: str | None, hint: str | None) -> None:
+    """Print an error, which may quote a capsule or a worker: no line of it begins like one of ours."""
+    place = f"{visible(where, escaped=True)}: " if where else ""
+    first, *rest = f"{place}{visible(what, lines=True, limit=_MOST_SAID)}".split("\n")
+    indent = "  " if any(line and not line.startswith("  ") for line in rest) else ""
+    hints = [f"  {line}" for line in visible(hint, lines=True).split("\n")] if hint else []
+    lines = [f"exseos: error: {first}", *(f"{indent}{line}" for line in rest), *hints]
+    if not sys.stderr.isatty():
+        click.echo("\n".join(lines), err=True)
+        return
+    from rich.console import Console
+    from rich.markup import escape
+
+    from exseos.cli.console import say
+
+    console = Console(stderr=True, highlight=False, emoji=False)
+    for line in lines:
+        say(console, escape(line))
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; the entry point of the ``exseos`` script."""
     _print_any_character()
@@ -93,13 +115,14 @@ def main(arguments: list[str] | None = None) -> int:
         click.echo("exseos: interrupted; finished stages are kept", err=True)
         return 130
     except click.ClickException as error:
-        error.show()
+        said = io.StringIO()
+        error.show(said)
+        click.echo(visible(said.getvalue().rstrip("\n"), lines=True), err=True)
         return error.exit_code
     except ExseosError as error:
-        click.echo(f"exseos: error: {error}", err=True)
+        _tell(error.what, error.where, error.hint)
         return error.exit_code
     except OSError as error:
-        place = f"{error.filename}: " if error.filename else ""
-        click.echo(f"exseos: error: {place}{error.strerror or error}", err=True)
+        _tell(error.strerror or str(error), str(error.filename) if error.filename else None, None)
         return 1
     return result if isinstance(result, int) else 0

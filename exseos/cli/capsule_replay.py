@@ -9,7 +9,7 @@ import click
 from exseos.capsule.replay import ReplayRequest, replay
 from exseos.cli.console import progress
 from exseos.cli.options import PATH, data_files, json_option, limits, network_option, running_options, toolchain_options, toolchains
-from exseos.cli.show import show_verdict
+from exseos.cli.show import show_verdict, verdict_json
 from exseos.store import Store
 
 
@@ -56,7 +56,7 @@ def command(
     with progress() as shown:
         verdict = replay(request, Store(), shown)
     if as_json:
-        click.echo(verdict.model_dump_json(indent=1))
+        click.echo(verdict_json(verdict))
     else:
         show_verdict(verdict)
     return verdict.exit_code

@@ -10,6 +10,7 @@ from exseos.capsule.unpack import SPEC_FILE, unpack
 from exseos.cli.console import progress
 from exseos.cli.options import PATH
 from exseos.paths import shown, typed
+from exseos.text import visible
 
 
 @click.command()
@@ -25,4 +26,4 @@ def command(capsule: Path, folder: Path) -> None:
     given = "".join(f" --data {name}={typed(path)}" for name, path in sorted(unpacked.data.items()))
     click.echo(f"unpacked to {shown(folder)}; build it with: exseos capsule build {typed(folder / SPEC_FILE)}{given}")
     for name in unpacked.left_out:
-        click.echo(f"  not in the capsule: {name}")
+        click.echo(f"  not in the capsule: {visible(name)}")

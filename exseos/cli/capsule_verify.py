@@ -31,5 +31,5 @@ def command(capsule: Path, as_json: bool) -> int:
     else:
         click.echo(f"{shown(capsule)}: damaged, {len(report.problems)} problem(s)", err=True)
         for problem in report.problems:
-            click.echo(f"  {problem.where}: {problem.what}", err=True)
+            click.echo(f"  {problem}", err=True)
     return 0 if report.ok else 1

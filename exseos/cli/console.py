@@ -1,4 +1,4 @@
-"""How progress looks: bars on a terminal, plain lines elsewhere; always on standard error, results go to standard output."""
+"""How lines and progress look: bars on a terminal, plain lines elsewhere. Progress is on standard error, results on standard output."""
 
 from __future__ import annotations
 
@@ -7,10 +7,30 @@ import time
 from types import TracebackType
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from exseos.text import LIMIT, visible
+
 _PLAIN_SECONDS = 10.0
+_FRAMES = {number: f"\\u{number:04x}" for number in range(0x2500, 0x2580)}
+"""What tables are drawn with, so that no text in a cell draws another."""
+
+
+def plain(value: object, *, escaped: bool = False, limit: int = LIMIT) -> str:
+    """``value``, which anybody may have written, for the markup of rich: on one line, and neither markup nor part of a table."""
+    return escape(visible(value, escaped=escaped, limit=limit).translate(_FRAMES))
+
+
+def say(console: Console, markup: str, indent: int = 4) -> None:
+    """Print one line. On a terminal, what does not fit is indented, so that no text can be so long that it begins a line."""
+    line = console.render_str(markup)
+    if not console.is_terminal:
+        console.print(line, soft_wrap=True)
+        return
+    for number, part in enumerate(line.wrap(console, max(20, console.width - indent), overflow="fold")):
+        console.print(Text(" " * indent if number else "") + part, soft_wrap=True)
 
 
 class _Amount(ProgressColumn):
@@ -29,7 +49,7 @@ class Terminal:
     def __init__(self) -> None:
         self.console = Console(stderr=True, highlight=False, emoji=False)
         self._live = Progress(
-            TextColumn("  {task.description}"),
+            TextColumn("  {task.description}", markup=False),
             BarColumn(bar_width=30),
             _Amount(),
             TimeElapsedColumn(),
@@ -47,12 +67,12 @@ class Terminal:
         self._live.stop()
 
     def step(self, text: str) -> None:
-        self._live.console.print(f"[green]•[/green] {Text(_printable(text)).markup}")
+        say(self._live.console, f"[green]•[/green] {plain(text, escaped=True)}")
 
     def advance(self, task: str, done: int, total: int | None, unit: str = "B") -> None:
         with self._lock:
             if task not in self._tasks:
-                self._tasks[task] = self._live.add_task(task, total=total, unit=unit)
+                self._tasks[task] = self._live.add_task(visible(task, escaped=True, limit=200), total=total, unit=unit)
             self._live.update(self._tasks[task], completed=done, total=total)
             if total is not None and done >= total:
                 self._live.remove_task(self._tasks.pop(task))
@@ -73,7 +93,7 @@ class Plain:
 
     def step(self, text: str) -> None:
         self._last = time.monotonic()
-        self.console.print(_printable(text), markup=False)
+        self.console.print(visible(text, escaped=True), markup=False)
 
     def advance(self, task: str, done: int, total: int | None, unit: str = "B") -> None:
         if time.monotonic() - self._last < _PLAIN_SECONDS:
@@ -81,11 +101,6 @@ class Plain:
         scale, name = (1e6, " MB") if unit == "B" else (1, "")
         of = "" if total is None else f" of {total / scale:,.0f}"
         self.step(f"{task}: {done / scale:,.0f}{of}{name}")
-
-
-def _printable(text: str) -> str:
-    """Without what would command a terminal: steps may quote a capsule."""
-    return "".join(letter if letter in "\n\t" or letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
 
 
 def progress() -> Terminal | Plain:

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import get_args
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from exseos.capsule.claims import describe
 from exseos.capsule.inspect import Inspection
 from exseos.capsule.verdict import Verdict, VerdictEntry
+from exseos.cli.console import plain, say
 from exseos.lock import STAND_IN
 from exseos.metrics import Level
 from exseos.paths import shown
@@ -24,6 +24,8 @@ HARDWARE = ("estimated", "cosimulated", "synthesized", "routed")
 DETAILS = ("_available", "_endpoints", "_utilization_percent")
 """Endings of metrics that tables leave to ``--json``."""
 _MOST_COLUMNS = 8
+_MOST_NAME = 60
+"""Letters of a name of a metric or design, for the numbers beside it to keep their room."""
 _STYLES = {"identical": "green", "within tolerance": "yellow", "different": "bold red", "not checkable here": "magenta"}
 _OVERALL = {
     "reproduced": ("green", "reproduced: every claim was replayed and holds"),
@@ -39,27 +41,33 @@ def _console() -> Console:
 
 def inspection_json(inspection: Inspection, **more: str) -> str:
     """An inspection as JSON, with further keys."""
-    return json.dumps({**inspection.model_dump(mode="json"), **more}, indent=1, ensure_ascii=False)
+    return json.dumps({**inspection.model_dump(mode="json"), **more}, indent=1)
+
+
+def verdict_json(verdict: Verdict) -> str:
+    """A verdict as JSON; a number that JSON does not know is null."""
+    return json.dumps(json.loads(verdict.model_dump_json()), indent=1)
 
 
 def show_inspection(inspection: Inspection, path: Path) -> None:
     """Ids, metrics by level and claims."""
     console = _console()
-    console.print(f"[bold]{_plain(shown(path))}[/bold]  {inspection.size / 1e6:,.1f} MB", soft_wrap=True)
-    console.print(f"  {_plain(inspection.title)}", soft_wrap=True)
-    console.print(f"  experiment id  {inspection.id}\n  seal           {inspection.seal}\n  image          {inspection.image_id}")
+    say(console, f"[bold]{plain(shown(path), escaped=True)}[/bold]  {inspection.size / 1e6:,.1f} MB")
+    say(console, f"  {plain(inspection.title)}")
+    for label, value in (("experiment id", inspection.id), ("seal", inspection.seal), ("image", inspection.image_id)):
+        say(console, f"  {label:13}  {plain(value)}")
     if inspection.left_out:
-        console.print(f"  not inside     {_plain(', '.join(inspection.left_out))}", soft_wrap=True)
+        say(console, f"  not inside     {plain(', '.join(inspection.left_out))}")
     for stage in inspection.stages:
         if stage.needs and STAND_IN in stage.needs:
-            console.print(f"  [bold red]not real       {_plain(stage.stage)} ran with {_plain(stage.needs)}[/]", soft_wrap=True)
+            say(console, f"  [bold red]not real       {plain(stage.stage)} ran with {plain(stage.needs)}[/]")
     _show_metrics(console, inspection)
     if inspection.claims:
         claims = Table("claim", "claimed", "recorded", "", title="Claims", title_justify="left")
         for claim in inspection.claims:
             claims.add_row(
-                _plain(claim.text),
-                _plain(describe(claim)),
+                plain(claim.text),
+                plain(describe(claim)),
                 _number(claim.recorded),
                 "[green]holds[/green]" if claim.holds else "[bold red]fails[/bold red]",
             )
@@ -95,9 +103,9 @@ def _metrics_table(console: Console, title: str, columns: Sequence[_Column]) -> 
     table.add_column("metric", no_wrap=True)
     for stage, level, _ in columns:
         design = stage.partition("-")[2] or stage
-        table.add_column(f"{level}\n{_plain(design)}" if stage else level, justify="right", overflow="fold")
+        table.add_column(f"{level}\n{plain(design, limit=_MOST_NAME)}" if stage else level, justify="right", overflow="fold")
     for name in sorted({name for _, _, values in columns for name in values if not name.endswith(DETAILS)}):
-        table.add_row(_plain(name), *[_number(values.get(name)) for _, _, values in columns])
+        table.add_row(plain(name, limit=_MOST_NAME), *[_number(values.get(name)) for _, _, values in columns])
     console.print(table)
 
 
@@ -113,25 +121,27 @@ def show_verdict(verdict: Verdict) -> None:
             table.add_section()
         table.add_row(
             entry.kind if entry.kind != kind else "",
-            _plain(entry.name),
+            plain(entry.name),
             _number(entry.claimed),
             _number(entry.expected),
             _number(entry.found),
             f"[{_STYLES[entry.verdict]}]{entry.verdict}[/]",
-            _plain(_detail(entry)),
+            plain(_detail(entry), escaped=True),
         )
         kind = entry.kind
     if kind == "metric":
         _add_details(table, verdict.entries)
     console.print(table)
     for note in verdict.notes:
-        console.print(f"note: {_plain(note)}", soft_wrap=True)
+        say(console, f"note: {plain(note, escaped=True)}")
     for limit in verdict.not_enforced:
-        console.print(_plain(f"not enforced by {verdict.engine}: {limit}"), soft_wrap=True)
+        say(console, plain(f"not enforced by {verdict.engine}: {limit}", escaped=True))
     style, text = _OVERALL[verdict.verdict]
     if verdict.verdict == "reproduced" and not any(entry.kind == "claim" for entry in verdict.entries):
         text = "reproduced: every output and metric is as recorded; the capsule makes no claims"
-    console.print(f"[{style}]{text}[/]\n  experiment id  {verdict.id}\n  engine         {_plain(verdict.engine)}", soft_wrap=True)
+    say(console, f"[{style}]{text}[/]")
+    say(console, f"  experiment id  {plain(verdict.id)}")
+    say(console, f"  engine         {plain(verdict.engine)}")
 
 
 def _is_detail(entry: VerdictEntry) -> bool:
@@ -152,10 +162,9 @@ def _detail(entry: VerdictEntry) -> str:
 def _number(value: str | float | None) -> str:
     if value is None:
         return ""
-    return value[:12] if isinstance(value, str) else f"{value:.6g}"
-
-
-def _plain(value: object) -> str:
-    """Text of a capsule, which anybody may have written: neither markup nor commands to a terminal."""
-    text = "".join(letter if letter == "\n" or letter.isprintable() else letter.encode("unicode_escape").decode() for letter in str(value))
-    return escape(text)
+    if isinstance(value, str):
+        return plain(value[:12])
+    try:
+        return f"{value:.6g}"
+    except OverflowError:  # a whole number that no float holds
+        return "too large"

@@ -14,6 +14,7 @@ from exseos import __version__
 from exseos.capsule.doctor import Examination, Finding
 from exseos.cli.show import _console
 from exseos.paths import shown
+from exseos.text import visible
 
 _WIDTH = 100
 _NAME = 16
@@ -44,7 +45,7 @@ def examination_json(examination: Examination) -> str:
             for one in examination.installations
         ],
     }
-    return json.dumps(value, indent=1, ensure_ascii=False)
+    return json.dumps(value, indent=1)
 
 
 def show_examination(examination: Examination) -> None:
@@ -67,21 +68,21 @@ def show_examination(examination: Examination) -> None:
 def _show(console: Console, finding: Finding) -> None:
     label = Text("  ")
     label.append(f"{finding.state:8}", style=_STYLES[finding.state])
-    label.append(f"{_line(finding.name):{_NAME}} ")
+    label.append(f"{visible(finding.name):{_NAME}} ")
     _lines(console, label, finding.text, finding.next_step)
 
 
 def _lines(console: Console, label: Text, text: str, next_step: str) -> None:
     """``text`` behind ``label``, and under it the next step behind an arrow."""
     room = max(30, min(console.width, _WIDTH) - label.cell_len)
-    lines = [line for part in text.splitlines() for line in _wrapped(part, room)]
+    lines = [line for part in visible(text, lines=True).split("\n") for line in _wrapped(part, room)]
     arrow = "→ "
-    for part in next_step.splitlines():
+    for part in filter(None, visible(next_step, lines=True).split("\n")):
         lines += [f"{arrow if number == 0 else '  '}{line}" for number, line in enumerate(_wrapped(part, room - 2))]
         arrow = "  "
     for number, line in enumerate(lines or [""]):
         start = label if number == 0 else Text(" " * label.cell_len)
-        console.print(start + Text(_line(line), style=label.style), soft_wrap=True)
+        console.print(start + Text(visible(line, escaped=True), style=label.style), soft_wrap=True)
 
 
 def _wrapped(text: str, room: int) -> list[str]:
@@ -91,8 +92,3 @@ def _wrapped(text: str, room: int) -> list[str]:
     kept = re.sub(r"`[^`]*`|--[\w-]+ (?=\S)", lambda match: match[0].replace(" ", _KEPT), text)
     lines = textwrap.wrap(kept, room, break_long_words=False, break_on_hyphens=False) or [""]
     return [line.replace(_KEPT, " ") for line in lines]
-
-
-def _line(value: str) -> str:
-    """Text that came from anywhere, without commands to a terminal."""
-    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in value)

@@ -12,13 +12,16 @@ import click
 from rich.console import Console
 from rich.table import Column, Table
 
-from exseos.cli.show import _console, _plain
+from exseos.cli.console import plain, say
+from exseos.cli.show import _console
 from exseos.metrics import Level
 from exseos.readers.base import Number, Report
 from exseos.readers.collect import NOT_A_REPORT, Collected
+from exseos.text import visible
 
 _MOST_LINES = 20
 _MOST_COLUMNS = 6
+_MOST_NAME = 60
 _Column = tuple[str, Path, dict[str, Number]]
 """Level, report, and its numbers at that level by name."""
 _ORDER = get_args(Level)
@@ -39,7 +42,7 @@ def metrics_json(collected: Collected) -> str:
         }
         for path, report in collected.reports
     ]
-    return json.dumps(entries, indent=1, ensure_ascii=False, allow_nan=False)
+    return json.dumps(entries, indent=1, allow_nan=False)
 
 
 def show_metrics(collected: Collected) -> None:
@@ -62,27 +65,29 @@ def _show_folder(console: Console, folder: Path, reports: list[tuple[Path, Repor
         scopes = len({each.scope for each in report.numbers} - {"design"})
         about = " ".join(filter(None, (report.tool, report.version, report.device)))
         more = f"; {scopes} more scopes in --json" if scopes else ""
-        console.print(_plain(f"{path}: {about}{more}" + ("" if numbers else "; no numbers of the whole design")), soft_wrap=True)
+        say(console, plain(f"{path}: {about}{more}" + ("" if numbers else "; no numbers of the whole design")))
     columns.sort(key=lambda column: _ORDER.index(column[0]))
     for start in range(0, len(columns), _MOST_COLUMNS):
         _show_table(console, folder, columns[start : start + _MOST_COLUMNS])
 
 
 def _show_table(console: Console, folder: Path, columns: list[_Column]) -> None:
-    titled = [(f"{level}\n{_plain(path.name)}", numbers) for level, path, numbers in columns]
-    _print_table(console, [name for _, numbers in titled for name in numbers], titled, title=_plain(folder))
+    titled = [(f"{level}\n{plain(path.name)}", numbers) for level, path, numbers in columns]
+    say(console, f"[italic]{plain(folder)}[/]")
+    _print_table(console, [name for _, numbers in titled for name in numbers], titled)
 
 
-def _print_table(console: Console, names: Iterable[str], columns: list[tuple[str, dict[str, Number]]], title: str | None = None) -> None:
+def _print_table(console: Console, names: Iterable[str], columns: list[tuple[str, dict[str, Number]]]) -> None:
     """A row for each of the names that a column has."""
-    table = Table(Column("metric", no_wrap=True), "unit", title=title, title_justify="left")
+    table = Table(Column("metric", no_wrap=True), "unit")
     for heading, _ in columns:
         table.add_column(heading, justify="right", overflow="fold")
     for name in dict.fromkeys(names):
         found = [numbers.get(name) for _, numbers in columns]
         units = [each.unit for each in found if each]
         if units:
-            table.add_row(_plain(name), units[0], *[_exact(each.value) if each else "" for each in found])
+            labels = (plain(name, limit=_MOST_NAME), plain(units[0], limit=_MOST_NAME))
+            table.add_row(*labels, *[_exact(each.value) if each else "" for each in found])
     console.print(table)
 
 
@@ -95,7 +100,7 @@ def show_comparison(apart: dict[Path, Collected]) -> None:
     for given, collected in apart.items():
         for level in _ORDER:
             found = [(path, report, _of_design(report, level)) for path, report in collected.reports]
-            columns += [(f"{_plain(given)}\n{title}", numbers) for title, numbers in _side_by_side(level, found) if numbers]
+            columns += [(f"{plain(given)}\n{title}", numbers) for title, numbers in _side_by_side(level, found) if numbers]
     console = _console()
     names = list(dict.fromkeys(name for _, numbers in columns for name in numbers))
     for start in range(0, len(columns), _MOST_COLUMNS):
@@ -116,13 +121,13 @@ def _side_by_side(level: str, found: list[tuple[Path, Report, dict[str, Number]]
     yield f"{level}\n{_tools([report for _, report, numbers in found if agreed & set(numbers)])}", merged
     for path, report, numbers in found:
         apart = {name: number for name, number in numbers.items() if name not in agreed}
-        yield f"{level}\n{_tools([report])}\n{_plain(path.name)}", apart
+        yield f"{level}\n{_tools([report])}\n{plain(path.name)}", apart
 
 
 def _tools(reports: list[Report]) -> str:
     """Tools and versions; a tool that one report names with its version is not named again without, nor as ``v.2023.2``."""
     names = dict.fromkeys(f"{report.tool} {report.version.removeprefix('v.')}".strip() for report in reports)
-    return "\n".join(_plain(name) for name in names if not any(other.startswith(f"{name} ") for other in names))
+    return "\n".join(plain(name) for name in names if not any(other.startswith(f"{name} ") for other in names))
 
 
 def show_skipped(collected: Collected) -> None:
@@ -132,14 +137,10 @@ def show_skipped(collected: Collected) -> None:
         reason = each.reason if each.damaged else "skipped"
         count[reason] += 1
         if each.damaged or count[reason] <= _MOST_LINES:
-            click.echo(f"skipped {_line(each.path)}: {_line(each.reason)}", err=True)
+            click.echo(f"skipped {visible(each.path)}: {visible(each.reason, escaped=True)}", err=True)
     if count["skipped"] > _MOST_LINES:
         click.echo(f"skipped {count['skipped'] - _MOST_LINES} more files, most of them {NOT_A_REPORT}", err=True)
 
 
 def _exact(value: float | int) -> str:
     return str(value) if isinstance(value, int) else f"{value:.12g}"
-
-
-def _line(value: object) -> str:
-    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in str(value))

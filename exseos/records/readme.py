@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from exseos.lock import STAND_IN
 from exseos.records.index import ClaimRecord, Index, StageRecord
 from exseos.records.names import IMAGE, MANIFEST, SEAL
+from exseos.text import without_hidden
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|#&])")
 
@@ -130,8 +131,8 @@ def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
 
 
 def _escaped(text: str) -> str:
-    """``text`` on one line, without meaning to Markdown or HTML."""
-    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+    """``text`` on one line, without meaning to Markdown or HTML and with nothing hidden; the same under every version of Python."""
+    return _SPECIAL.sub(r"\\\1", without_hidden(" ".join(text.split())))
 
 
 def _number(value: float | int | None) -> str:

@@ -22,6 +22,7 @@ from exseos.progress import Progress
 from exseos.resolve.index import FoundWheel, locate, resolve
 from exseos.spec.models import Source
 from exseos.store import host_errors
+from exseos.text import is_plain
 
 _CHUNK = 1 << 20
 
@@ -40,7 +41,7 @@ def pin_data(name: str, source: Source, folder: Path, *, python: str, cache: Pat
         assert source.url is not None
         path = _first_download(name, source.url, cache, progress)
         filename = unquote(urlsplit(source.url).path).rsplit("/", 1)[-1]
-        pin = _pin(name, filename if filename.isprintable() and filename not in ("", ".", "..") else name, path.stat().st_size, path.name)
+        pin = _pin(name, filename if is_plain(filename) and filename not in ("", ".", "..") else name, path.stat().st_size, path.name)
     if source.sha256 is not None and source.sha256 != pin.sha256:
         raise DigestMismatch(
             f"the data is not what the spec says: its SHA-256 is {pin.sha256}, not {source.sha256}",

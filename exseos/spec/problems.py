@@ -16,6 +16,7 @@ from pydantic_core import ErrorDetails
 from exseos.errors import UsageError
 from exseos.spec.places import bounds, describe, is_open, keys_at, pattern_words
 from exseos.spec.yaml12 import Document, Path
+from exseos.text import visible
 
 _EXPECTED = {
     "int_type": "a whole number",
@@ -83,7 +84,7 @@ def shown(value: Any) -> str:
     else:
         text = json.dumps(value, ensure_ascii=False, default=str)
     text = text if len(text) <= 60 else text[:57] + "…"
-    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
+    return visible(text, escaped=True)
 
 
 def explain(error: ValidationError, model: type[BaseModel], value: Any, prefix: Path = ()) -> list[Problem]:

@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 from packaging.requirements import InvalidRequirement, Requirement
 from pydantic import AfterValidator, Field
 
+from exseos.text import is_plain
+
 NAME_PATTERN = r"^[a-z0-9]([a-z0-9_-]{0,62}[a-z0-9])?$"
 NAME_WORDS = "1 to 64 lower-case letters, digits, '-' and '_', with a letter or digit at both ends"
 PART = r"^[A-Za-z0-9][A-Za-z0-9_.:/-]*$"
@@ -27,7 +29,7 @@ PositiveInt = Annotated[int, Field(ge=1, lt=2**53)]
 
 
 def _relative(path: str) -> str:
-    plain = path.isprintable() and "\\" not in path
+    plain = is_plain(path) and "\\" not in path
     if not plain or any(part in ("", ".", "..") for part in path.split("/")):
         raise ValueError("must be a relative path inside the spec's folder, such as 'experiment.py' or 'model/layers.py'")
     return path
@@ -65,7 +67,7 @@ def _pinned(text: str) -> str:
 def _url(text: str) -> str:
     try:
         parts = urlsplit(text)
-        good = parts.scheme in ("http", "https") and bool(parts.hostname) and text.isprintable() and " " not in text
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and is_plain(text) and " " not in text
     except ValueError:
         good = False
     if not good:

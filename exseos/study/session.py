@@ -22,6 +22,7 @@ from exseos.progress import Progress
 from exseos.store import Store, host_errors
 from exseos.study.vendor import Vendor
 from exseos.study.warm import MOUNTED, warm_folder
+from exseos.text import visible
 from exseos.worker.determinism import environment
 from exseos.worker.protocol import MAX_LINE, Failure, Task
 from exseos.worker.warm import environment as warm_environment
@@ -29,6 +30,8 @@ from exseos.worker.warm import environment as warm_environment
 _START_SECONDS = 120.0
 _SPARE_SECONDS = 120.0
 _END_SECONDS = 30.0
+_MOST_PROGRESS = 200
+_MOST_SAID = 20_000
 
 
 class Session:
@@ -239,16 +242,18 @@ class Session:
 
     def _show_progress(self, what: str, event: dict[str, Any]) -> None:
         done, total = event.get("done"), event.get("total")
+        text = f"{what}: {visible(event['text'], limit=_MOST_PROGRESS)}"
         if done is None:
-            self._progress.step(f"{what}: {_printable(str(event['text']))}")
+            self._progress.step(text)
         else:
-            self._progress.advance(f"{what}: {_printable(str(event['text']))}", int(done), None if total is None else int(total), unit="")
+            self._progress.advance(text, int(done), None if total is None else int(total), unit="")
 
     def _failure(self, failure: Failure, what: str) -> StageError | HostError:
         kind = HostError if failure.kind == "host" else StageError
         text = failure.what if failure.traceback is None else f"{failure.what}\n{failure.traceback.rstrip()}"
-        where = f"{what}: {_printable(failure.where)}" if failure.where and failure.where != what else what
-        return kind(_printable(text), where=where, hint=_printable(failure.hint) if failure.hint else None)
+        where = f"{what}: {visible(failure.where)}" if failure.where and failure.where != what else what
+        hint = visible(failure.hint, lines=True) if failure.hint else None
+        return kind(visible(text, lines=True, limit=_MOST_SAID), where=where, hint=hint)
 
     def _died(self, what: str) -> HostError:
         assert self._process is not None
@@ -261,7 +266,7 @@ class Session:
             raise
         reason = self._process.reason() or f"exit code {code}"
         self.end()
-        tail = "\n".join(f"  | {_printable(line)}" for line in self._process.stderr_tail().splitlines()[-15:])
+        tail = "\n".join(f"  | {visible(line, escaped=True)}" for line in self._process.stderr_tail().splitlines()[-15:])
         if self._late:
             return HostError(
                 f"the worker did not answer within {_START_SECONDS:g} s" + (f"\n{tail}" if tail else ""),
@@ -277,8 +282,3 @@ class Session:
 
 def _no_constant(word: str) -> None:
     raise ValueError(f"{word} is no JSON")
-
-
-def _printable(text: str) -> str:
-    """``text`` of a worker, which may run anybody's code, without what would command a terminal."""
-    return "".join(letter if letter in "\n\t" or letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)

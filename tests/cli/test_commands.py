@@ -197,7 +197,7 @@ def test_a_wrong_spec_lists_all_its_problems(run: Any, tmp_path: Path) -> None:
     assert (code, out) == (2, "")
     lines = err.splitlines()
     assert lines[0] == "exseos: error: 4 problems in the spec"
-    assert [line.split(": ", 2)[:2] for line in lines[1:-1]] == [
+    assert [line.strip().split(": ", 2)[:2] for line in lines[1:-1]] == [
         ["spec.yaml:1", "(the whole file)"],
         ["spec.yaml:1", "(the whole file)"],
         ["spec.yaml:2", "name"],

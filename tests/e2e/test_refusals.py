@@ -52,8 +52,8 @@ def test_wrong_spec(exseos: Exseos, experiment: Path) -> None:
     key, number = (1 + next(at for at, line in enumerate(lines) if part in line) for part in ("sede", "many"))
     expected = f"""
         2 problems in the spec
-        spec.yaml:{key}: sede: unknown key; did you mean 'seed'? Allowed here: …
-        spec.yaml:{number}: train.epochs: expected a whole number, found "many"
+          spec.yaml:{key}: sede: unknown key; did you mean 'seed'? Allowed here: …
+          spec.yaml:{number}: train.epochs: expected a whole number, found "many"
           `exseos schema` prints every key with what it takes."""
     refused(build(exseos, experiment), 2, expected)
 
@@ -174,14 +174,14 @@ def test_function_that_raises(exseos: Exseos, experiment: Path) -> None:
     line = 1 + (experiment / "experiment.py").read_text().splitlines().index("    return 1 / 0")
     expected = f"""
         prepare: /spec/experiment.py:{line}: ZeroDivisionError: division by zero
-        Traceback (most recent call last):
-          File "/spec/experiment.py", line {line - 4}, in build
-            return inner(x)
-                   ^^^^^^^^
-          File "/spec/experiment.py", line {line}, in inner
-            return 1 / 0
-                   ~~^~~
-        ZeroDivisionError: division by zero
+          Traceback (most recent call last):
+            File "/spec/experiment.py", line {line - 4}, in build
+              return inner(x)
+                     ^^^^^^^^
+            File "/spec/experiment.py", line {line}, in inner
+              return 1 / 0
+                     ~~^~~
+          ZeroDivisionError: division by zero
           Mend the function; the traceback shows how it was reached."""
     refused(build(exseos, experiment), 1, expected)
 
@@ -190,11 +190,11 @@ def test_file_that_is_not_python(exseos: Exseos, experiment: Path) -> None:
     (experiment / "experiment.py").write_text("def build_model(:\n")
     expected = """
         train: /spec/experiment.py:1: SyntaxError: invalid syntax (experiment.py, line 1)
-        Traceback (most recent call last):
-          File "/spec/experiment.py", line 1
-            def build_model(:
-                            ^
-        SyntaxError: invalid syntax
+          Traceback (most recent call last):
+            File "/spec/experiment.py", line 1
+              def build_model(:
+                              ^
+          SyntaxError: invalid syntax
           Mend the function; the traceback shows how it was reached."""
     refused(build(exseos, experiment), 1, expected)
 
