@@ -8,13 +8,13 @@ for ``path`` or ``url``: ``path`` is the bare file name, so that ``pip`` install
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import tempfile
-import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, FailFast, Field, ValidationError
 
 from exseos.digest import canonical_json
 from exseos.errors import HostError, UsageError
@@ -22,27 +22,50 @@ from exseos.text import is_plain
 
 LOCK_FILE = "lock.json"
 PYLOCK_FILE = "pylock.toml"
+LIMIT_BYTES = 8 << 20
+"""Bytes of each of the two files; an experiment of a hundred packages and wheels needs 40 kB."""
+_LIMIT_VALUES = 100_000
+_HEAD = 'lock-version = "1.0"\ncreated-by = "exseos"\nrequires-python = "==%s.*"\n'
+_NO_PACKAGES = "packages = []\n"
+_BLOCK = """
+[[packages]]
+name = "%(name)s"
+version = "%(version)s"
+[[packages.wheels]]
+path = "%(filename)s"
+size = %(size)d
+hashes = {sha256 = "%(sha256)s"}
+"""
+# Read by its one form and not as TOML in general: that can be written so that reading it takes hours.
+_PACKAGE = re.compile(
+    r'\n\[\[packages\]\]\nname = "(?P<name>[^"\\\n]*)"\nversion = "(?P<version>[^"\\\n]*)"\n'
+    r'\[\[packages\.wheels\]\]\npath = "(?P<filename>[^"\\\n]*)"\nsize = (?P<size>[0-9]{1,16})\n'
+    r'hashes = \{sha256 = "(?P<sha256>[^"\\\n]*)"\}\n'
+)
 
 
 def _file_name(name: str) -> str:
     if name in ("", ".", "..") or "/" in name or "\\" in name or not is_plain(name):
         raise ValueError(f"{name!r} is not a plain file name")
+    if len(name.encode()) > 255:
+        raise ValueError("the file name is longer than 255 bytes")
     return name
 
 
 def _pool_path(path: str) -> str:
-    for part in path.split("/"):
-        _file_name(part)
+    if any(part in ("", ".", "..") for part in path.split("/")):
+        raise ValueError(f"{path!r} is not a path in the archive's pool")
     return path
 
 
-# A lock may come from a capsule, which nobody vouches for: its names and digests become parts of paths.
-FileName = Annotated[str, AfterValidator(_file_name)]
+# A lock may come from a capsule, which nobody vouches for: its names and digests become parts of paths, addresses and requirements.
+FileName = Annotated[str, Field(max_length=255), AfterValidator(_file_name)]
+PoolPath = Annotated[str, Field(max_length=500, pattern="^pool/[A-Za-z0-9+._~/-]+$"), AfterValidator(_pool_path)]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Size = Annotated[int, Field(ge=0, lt=2**53)]
-PackageName = Annotated[str, Field(pattern="^[A-Za-z0-9]([A-Za-z0-9+._-]*[A-Za-z0-9+])?$")]
-Version = Annotated[str, Field(pattern="^[A-Za-z0-9.+!~:_-]+$")]
-WheelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._+!-]+\.whl$")]
+PackageName = Annotated[str, Field(max_length=128, pattern="^[A-Za-z0-9]([A-Za-z0-9+._-]*[A-Za-z0-9+])?$")]
+Version = Annotated[str, Field(max_length=128, pattern="^[A-Za-z0-9.+!~:_-]+$")]
+WheelName = Annotated[str, Field(max_length=255, pattern=r"^[A-Za-z0-9._+!-]+\.whl$")]
 
 
 class _Part(BaseModel):
@@ -54,7 +77,7 @@ class DebPackage(_Part):
 
     name: PackageName
     version: Version
-    path: Annotated[str, AfterValidator(_pool_path)]
+    path: PoolPath
     size: Size
     sha256: Sha256
 
@@ -89,10 +112,12 @@ STAND_IN_VERSION = " (stand-in)"
 class ToolchainPin(_Part):
     """A toolchain by version and fingerprint; licence variables by name, never by value."""
 
-    name: Annotated[str, Field(pattern="^[a-z0-9_]+$")]
-    version: Annotated[str, Field(pattern="^[0-9][0-9A-Za-z._ -]*$")]
+    name: Annotated[str, Field(max_length=64, pattern="^[a-z0-9_]+$")]
+    version: Annotated[str, Field(max_length=128, pattern="^[0-9][0-9A-Za-z._ -]*$")]
     fingerprint: Annotated[str, Field(pattern="^(sha256|stand-in):[0-9a-f]{64}$")]
-    licence_variables: tuple[Annotated[str, Field(pattern="^[A-Z][A-Z0-9_]*$")], ...] = ()
+    licence_variables: Annotated[
+        tuple[Annotated[str, Field(max_length=128, pattern="^[A-Z][A-Z0-9_]*$")], ...], Field(max_length=100), FailFast()
+    ] = ()
 
     @property
     def stand_in(self) -> bool:
@@ -112,16 +137,16 @@ class Lock(_Part):
     """What a spec resolved to. ``request`` holds digests of what was asked for, part by part, to see whether a lock still fits."""
 
     exseos_lock: Literal[1] = 1
-    request: dict[str, Sha256]
-    python: Annotated[str, Field(pattern=r"^3\.[0-9]+$")]
-    platform: Annotated[str, Field(pattern="^[a-z0-9_-]+$")]
+    request: Annotated[dict[Annotated[str, Field(max_length=128)], Sha256], Field(max_length=2000)]
+    python: Annotated[str, Field(pattern=r"^3\.[0-9]{1,3}$")]
+    platform: Annotated[str, Field(max_length=64, pattern="^[a-z0-9_-]+$")]
     exclude_newer: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$")]
-    packages: tuple[DebPackage, ...]
-    data: dict[str, DataPin]
-    toolchains: tuple[ToolchainPin, ...] = ()
+    packages: Annotated[tuple[DebPackage, ...], Field(max_length=10_000), FailFast()]
+    data: Annotated[dict[Annotated[str, Field(max_length=128)], DataPin], Field(max_length=1000)]
+    toolchains: Annotated[tuple[ToolchainPin, ...], Field(max_length=100), FailFast()] = ()
     exseos: ExseosPin | None = None
     """Only in a capsule: beside a spec the running version is used."""
-    wheels: tuple[WheelPin, ...] = Field(exclude=True)
+    wheels: Annotated[tuple[WheelPin, ...], Field(exclude=True, max_length=10_000)]
 
     def write(self, folder: Path) -> None:
         """Write both files as ``folder``, by renames: whoever is killed meanwhile never leaves the halves of two locks."""
@@ -142,23 +167,25 @@ class Lock(_Part):
 
     def json_bytes(self) -> bytes:
         """``lock.json``: indented for readers and diffs, keys sorted, one form only."""
-        plain = json.loads(canonical_json(self.model_dump(mode="json")))
-        return (json.dumps(plain, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
+        return _json_form(self, whole=True)
 
     def pylock_bytes(self) -> bytes:
         """``pylock.toml`` in its one form."""
-        lines = ['lock-version = "1.0"', 'created-by = "exseos"', f'requires-python = "=={self.python}.*"']
-        lines += [] if self.wheels else ["packages = []"]
-        for wheel in sorted(self.wheels, key=lambda pin: (pin.name, pin.filename)):
-            lines += ["", "[[packages]]", f'name = "{wheel.name}"', f'version = "{wheel.version}"', "[[packages.wheels]]"]
-            lines += [f'path = "{wheel.filename}"', f"size = {wheel.size}", f'hashes = {{sha256 = "{wheel.sha256}"}}']
-        return ("\n".join(lines) + "\n").encode()
+        wheels = sorted(self.wheels, key=lambda pin: (pin.name, pin.filename))
+        blocks = [_BLOCK % wheel.model_dump() for wheel in wheels] or [_NO_PACKAGES]
+        return (_HEAD % self.python + "".join(blocks)).encode()
+
+
+def _json_form(lock: Lock, *, whole: bool) -> bytes:
+    """The one form of ``lock.json``; unless ``whole``, without the fields that the file it came from does not have."""
+    plain = json.loads(canonical_json(lock.model_dump(mode="json", exclude_unset=not whole)))
+    return (json.dumps(plain, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
 
 def read_lock(folder: Path) -> Lock:
     """Read both files of ``folder``; raises ``UsageError`` if they are missing, damaged or of another format."""
     try:
-        plain, pylock = (folder / LOCK_FILE).read_bytes(), (folder / PYLOCK_FILE).read_bytes()
+        plain, pylock = (_read(folder / name) for name in (LOCK_FILE, PYLOCK_FILE))
     except OSError as error:
         raise UsageError(
             f"the lock cannot be read: {error.strerror}", where=str(error.filename), hint="Make it anew with `exseos lock`."
@@ -166,30 +193,50 @@ def read_lock(folder: Path) -> Lock:
     return parse_lock(plain, pylock, str(folder))
 
 
+def _read(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        return stream.read(LIMIT_BYTES + 1)
+
+
 def parse_lock(plain: bytes, pylock: bytes, where: str) -> Lock:
-    """The lock of the bytes of both files; ``where`` is named in errors."""
+    """The lock of the bytes of both files, which must be in their one form; ``where`` is named in errors.
+
+    Bounded in time and memory, whatever the bytes are.
+    """
     try:
-        return Lock.model_validate({**json.loads(plain), "wheels": _wheels(pylock.decode())})
+        for name, data in ((LOCK_FILE, plain), (PYLOCK_FILE, pylock)):
+            if len(data) > LIMIT_BYTES:
+                raise ValueError(f"{name} is larger than {LIMIT_BYTES} bytes")
+        # Each value but the first stands behind one of these, so what is read of the file stays small.
+        if sum(map(plain.count, (b",", b":", b"["))) > _LIMIT_VALUES:
+            raise ValueError(f"{LOCK_FILE} has more than {_LIMIT_VALUES} values")
+        lock = Lock.model_validate({**json.loads(plain), "wheels": _wheels(pylock.decode())})
+        for name, data, form in ((LOCK_FILE, plain, _json_form(lock, whole=False)), (PYLOCK_FILE, pylock, lock.pylock_bytes())):
+            if data != form:
+                raise ValueError(f"{name} is not in the form in which exseos writes it")
     except (ValueError, TypeError, KeyError, RecursionError) as error:
-        reason = f"{type(error).__name__}: {error}"
-        if isinstance(error, ValidationError):
-            first = error.errors()[0]
-            reason = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-        raise UsageError(f"the lock is damaged: {reason}", where=where, hint="Make it anew with `exseos lock`.") from error
+        raise UsageError(f"the lock is damaged: {_reason(error)}", where=where, hint="Make it anew with `exseos lock`.") from error
+    return lock
+
+
+def _reason(error: Exception) -> str:
+    if not isinstance(error, ValidationError):
+        return f"{type(error).__name__}: {error}"
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    parts = [part if isinstance(part, int) or (part.isprintable() and len(part) <= 64) else ascii(part[:64]) for part in first["loc"]]
+    return f"{'.'.join(map(str, parts))}: {first['msg']}"
 
 
 def _wheels(text: str) -> tuple[WheelPin, ...]:
-    """The wheels of a normalised ``pylock.toml``."""
+    """The wheels of ``pylock.toml`` in its one form."""
+    start = text.find("\n", text.find("requires-python")) + 1
+    if text[start:] == _NO_PACKAGES:
+        return ()
     pins = []
-    for package in tomllib.loads(text)["packages"]:
-        (wheel,) = package["wheels"]
-        pins.append(
-            WheelPin(
-                name=package["name"],
-                version=package["version"],
-                filename=wheel["path"],
-                size=wheel["size"],
-                sha256=wheel["hashes"]["sha256"],
-            )
-        )
+    while start < len(text):
+        found = _PACKAGE.match(text, start)
+        if found is None:
+            raise ValueError(f"{PYLOCK_FILE}, line {text.count(chr(10), 0, start) + 1}, is not in the form in which exseos writes it")
+        pins.append(WheelPin.model_validate({**found.groupdict(), "size": int(found["size"])}))
+        start = found.end()
     return tuple(pins)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import resource
+import time
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from hypothesis import strategies as st
 from packaging.pylock import Pylock
 
 from exseos.errors import HostError, UsageError
-from exseos.lock import DataPin, DebPackage, ExseosPin, Lock, ToolchainPin, WheelPin, parse_lock, read_lock
+from exseos.lock import LIMIT_BYTES, DataPin, DebPackage, ExseosPin, Lock, ToolchainPin, WheelPin, parse_lock, read_lock
 
 ROOT = Path(__file__).parents[1]
 digests = st.text("0123456789abcdef", min_size=64, max_size=64)
@@ -203,6 +205,86 @@ def test_a_damaged_pylock(change: tuple[str, str]) -> None:
     assert change[0] in text
     with pytest.raises(UsageError, match="the lock is damaged"):
         parse_lock(sample().json_bytes(), text.replace(*change).encode(), "spec.lock")
+
+
+JSON, PYLOCK = sample().json_bytes(), sample().pylock_bytes()
+
+
+@pytest.mark.parametrize(
+    ("plain", "pylock"),
+    [
+        (JSON.replace(b'"python"', b'"python": "3.11",\n "python"'), PYLOCK),
+        (JSON + b"\n", PYLOCK),
+        (JSON.replace(b"\n", b"\r\n"), PYLOCK),
+        (JSON.replace(b'"size": 18', b'"size": 18.0').replace(b'"size": 17', b'"size": 17.0'), PYLOCK),
+        (JSON.replace(b'"size": 17', b'"size": "17"'), PYLOCK),
+        (JSON.replace("ü".encode(), b"\\u00fc"), PYLOCK),
+        (JSON, PYLOCK + b"\n"),
+        (JSON, PYLOCK.replace(b"\n", b"\r\n")),
+        (JSON, PYLOCK.replace(b'created-by = "exseos"', b'created-by = "another"')),
+        (JSON, PYLOCK.replace(b"==3.11.*", b"==3.12.*")),
+        (JSON, PYLOCK.replace(b"size = 17", b"size = 017")),
+        (JSON, PYLOCK.replace(b'name = "numpy"', b"name = 'numpy'")),
+        (JSON, PYLOCK + PYLOCK[PYLOCK.index(b"\n[[packages]]") : PYLOCK.index(b'\n\n[[packages]]\nname = "numpy"') + 1]),
+        (JSON, b""),
+    ],
+)
+def test_a_lock_has_one_form(plain: bytes, pylock: bytes) -> None:
+    """What two readers might read differently is not read at all."""
+    assert (plain, pylock) != (JSON, PYLOCK)
+    with pytest.raises(UsageError, match="not in the form in which exseos writes it"):
+        parse_lock(plain, pylock, "spec.lock")
+
+
+def test_a_lock_of_an_older_release_may_lack_what_came_later() -> None:
+    plain = json.loads(JSON)
+    del plain["toolchains"], plain["exseos"]
+    older = (json.dumps(plain, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
+    assert parse_lock(older, PYLOCK, "spec.lock").json_bytes() == JSON
+
+
+def many(unit: bytes, before: bytes = b"", after: bytes = b"") -> bytes:
+    return before + unit * ((LIMIT_BYTES - len(before) - len(after)) // len(unit)) + after
+
+
+@pytest.mark.parametrize(
+    ("plain", "pylock"),
+    [
+        (JSON + b" " * LIMIT_BYTES, PYLOCK),
+        (JSON, PYLOCK + b"#" * LIMIT_BYTES),
+        (many(b"0,", b"[", b"0]"), PYLOCK),
+        (many(b"{},", b"[", b"0]"), PYLOCK),
+        (b'{"a":' * 90_000, PYLOCK),
+        (b"1" * LIMIT_BYTES, PYLOCK),
+        (damaged({"packages": [{}] * 90_000}), PYLOCK),
+        (damaged({"data": {str(number): {} for number in range(20_000)}}), PYLOCK),
+        (damaged({"request": {str(number): 0 for number in range(40_000)}}), PYLOCK),
+        (damaged({"toolchains": [{"licence_variables": [0] * 90_000}]}), PYLOCK),
+        (damaged({"data": {"\ud800": 0}}), PYLOCK),
+        (damaged({"packages": float("inf")}), PYLOCK),
+        (damaged({"data": [], "packages": {}, "request": "x", "toolchains": None}), PYLOCK),
+        (JSON, many(b"a.", PYLOCK)),
+        (JSON, many(b"\n", PYLOCK)),
+        (JSON, many(b"[", PYLOCK)),
+        (JSON, many(PYLOCK[PYLOCK.index(b"\n[[packages") : PYLOCK.index(b'\n\n[[packages]]\nname = "numpy"') + 1], PYLOCK)),
+    ],
+)
+def test_a_lock_made_to_take_long_does_not(plain: bytes, pylock: bytes) -> None:
+    begin, before = time.monotonic(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(UsageError, match="the lock is damaged") as caught:
+        parse_lock(plain, pylock, "spec.lock")
+    assert time.monotonic() - begin < 5
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200 << 10
+    assert len(caught.value.what) < 500
+    caught.value.what.encode()
+
+
+@pytest.mark.parametrize(
+    "path", ["pool/%2e%2e/x.deb", "pool/x.deb?y=1", "pool/x.deb#y", "pool//x.deb", "/pool/x.deb", "https://x/y.deb", "x"]
+)
+def test_a_path_in_the_pool_is_no_other_address(path: str) -> None:
+    with pytest.raises(UsageError, match=r"packages\.0\.path"):
+        parse_lock(damaged({"packages": [{"name": "a", "version": "1", "path": path, "size": 1, "sha256": "d" * 64}]}), PYLOCK, "x")
 
 
 @pytest.mark.parametrize("missing", ["lock.json", "pylock.toml"])

@@ -146,6 +146,9 @@ def _packages(experiment: Experiment, cache: Path, progress: Progress) -> list[D
     if pinned.keys() >= set(extra):
         return list(base.packages)
     resolved = resolve_packages([*base.roots, *extra], load_index(cache, progress, base.date))
+    if virtual := sorted(set(extra) - {package.name for package in resolved}):
+        # A lock is compared with the spec by names alone (``fit``), without the index that knows who provides what.
+        raise UsageError(f"{virtual[0]} is a virtual package", where="environment.packages", hint="Name the package that provides it.")
     return sorted(
         (pinned | {package.name: package for package in resolved if package.name not in pinned}).values(), key=lambda one: one.name
     )

@@ -111,10 +111,11 @@ def _tail(text: str) -> str:
 
 
 @cache
-def _ranks(python: str) -> dict[Tag, int]:
+def wheel_tags(python: str, glibc: int = _GLIBC) -> dict[Tag, int]:
+    """The tags of wheels that run on CPython ``python`` on Linux x86-64 with glibc 2.``glibc``, with their ranks: 0 fits best."""
     version = tuple(int(part) for part in python.split("."))
     aliases = {17: ["manylinux2014_x86_64"], 12: ["manylinux2010_x86_64"], 5: ["manylinux1_x86_64"]}
-    platforms = [name for minor in range(_GLIBC, 4, -1) for name in [f"manylinux_2_{minor}_x86_64", *aliases.get(minor, [])]]
+    platforms = [name for minor in range(glibc, 4, -1) for name in [f"manylinux_2_{minor}_x86_64", *aliases.get(minor, [])]]
     platforms.append("linux_x86_64")
     tags = [
         *cpython_tags(version, [f"cp{version[0]}{version[1]}"], platforms),
@@ -124,7 +125,7 @@ def _ranks(python: str) -> dict[Tag, int]:
 
 
 def _best(package: dict[str, Any], python: str) -> FoundWheel:
-    ranks = _ranks(python)
+    ranks = wheel_tags(python)
 
     def rank(wheel: dict[str, Any]) -> tuple[int, str]:
         tags = parse_wheel_filename(_filename(wheel))[3]
