@@ -25,11 +25,11 @@ def suits_machine() -> bool:
 
 
 @contextlib.contextmanager
-def opened() -> Iterator[list[int]]:
-    """Descriptors of the filters, at their beginnings, for ``bwrap --add-seccomp-fd``."""
+def opened(wanted: bool) -> Iterator[list[int]]:
+    """Descriptors of the filters, at their beginnings, for ``bwrap --add-seccomp-fd``; none unless they are ``wanted``."""
     with contextlib.ExitStack() as stack:
         found = []
-        for name in FILTERS:
+        for name in FILTERS if wanted else ():
             path = Path(__file__).with_name(name)
             try:
                 descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)

@@ -16,6 +16,7 @@ from typing import Any
 
 from exseos.digest import canonical_json
 from exseos.engines.base import Command, Engine, ImageSource, Limits, Mount, Process
+from exseos.engines.ownership import adopt
 from exseos.errors import ExseosError, HostError, StageError
 from exseos.manifest import Manifest
 from exseos.progress import Progress
@@ -115,6 +116,7 @@ class Session:
         with host_errors(self._folder):
             shown = {name: self._show(name, folder, manifest) for name, (folder, manifest) in inputs.items()}
             output.mkdir()
+            adopt(output)
         task = Task(
             parameters=dict(parameters),
             seed=seed,
