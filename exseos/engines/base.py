@@ -3,12 +3,16 @@
 The contract, tested by one suite for every engine (``tests/engines/``):
 
 * no network (unless the command asks for the host's), read-only root, no capabilities, no new privileges;
-* an unprivileged user or the caller's own uid;
+* system calls that computing does not need are refused: new namespaces, mounts, keys, tracing, io_uring, exotic sockets and the like;
+* an unprivileged user: inside its uid is never 0 (but with rootless Docker, where 0 is the caller). Outside it is the caller, or with
+  Docker called by root, ``NOBODY`` or the owner of what is written; with bubblewrap called by root it is root without capabilities;
 * the process sees the image, the mounts it was given, a private ``/tmp`` and ``/dev/shm``, ``/proc`` and a minimal ``/dev``, nothing else;
 * its environment is exactly ``container_environment()``, its umask 022, its host name ``HOSTNAME``;
-* files it writes into a writable mount belong to the owner of that mount;
-* limits on memory, processes, open files and time hold, or ``unenforced()`` names those that do not;
-* killing the host process kills the container; nothing is left behind.
+* nothing of the image's own configuration counts, no link of the image is followed to a mount's target, and no string holds a NUL
+  or a newline on its way to the sandbox;
+* once it has ended, files it wrote into a writable mount belong to the owner of that mount (while it runs: to the user it runs as);
+* limits on memory, processes, open files, output and time hold, or ``unenforced()`` names those that do not;
+* when ``wait`` returns all its processes are gone; killing the host process kills the container; nothing is left behind.
 """
 
 from __future__ import annotations
@@ -25,6 +29,10 @@ from exseos.progress import Progress, Quiet
 HOSTNAME = "exseos"
 """Host name inside every container."""
 UMASK = 0o022
+NOBODY = 65534
+"""Uid and gid of a container where the caller is root and the engine can choose."""
+FILE_SPARE = 1 << 20
+"""How much a single file may grow beyond ``output_bytes``, so that the watcher sees the excess and says so."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +60,12 @@ class Limits:
     """Wall time of the whole container; None: no limit."""
     tmp_bytes: int = 8 << 30
     """Size of the private /tmp, and of /dev/shm."""
+    output_bytes: int = 64 << 30
+    """All writable mounts together, counted about once a second; and each single file, wherever it is."""
+    output_files: int = 500_000
+    """Files, folders and links in all writable mounts together."""
+    stderr_bytes: int = 256 << 20
+    """Standard error as a whole."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +88,7 @@ class ImageSource(Protocol):
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """The image's own environment variables."""
+        """The environment of every container of it: ours (``Dockerfile.base``), not what a capsule's image asks for."""
 
     def archive(self) -> Iterator[bytes]:
         """The image as one tar (OCI layout and docker archive at once), in chunks."""
@@ -104,7 +118,7 @@ class Process(Protocol):
         """End it and all its children now; harmless if it has ended."""
 
     def reason(self) -> str | None:
-        """Why the engine itself ended the container ("out of memory", "time limit of 5 s"), if it did."""
+        """Why the engine itself ended the container ("out of memory", "more than 64 GiB of output"), if it did."""
 
 
 _QUIET: Progress = Quiet()
@@ -156,23 +170,6 @@ def container_environment(image: ImageSource, command: Command) -> dict[str, str
         **image.environment,
         **command.environment,
     }
-
-
-def check_mounts(mounts: Sequence[Mount]) -> None:
-    """Raise ``HostError`` for a source that is not there, ``UsageError`` unless each target is a plain absolute path of its own."""
-    targets = set()
-    for mount in mounts:
-        try:
-            mount.source.stat()
-        except OSError as error:
-            what = f"a mount's source cannot be used: {error.strerror}"
-            raise HostError(what, where=str(mount.source), hint="Was it moved or unmounted meanwhile?") from error
-        parts = mount.target.split("/")
-        if parts[0] or len(parts) < 2 or any(part in ("", ".", "..") for part in parts[1:]) or ":" in mount.target:
-            raise UsageError("a mount's target must be an absolute path without '.', '..' or ':'", where=mount.target)
-        if mount.target in targets:
-            raise UsageError("two mounts have the same target", where=mount.target)
-        targets.add(mount.target)
 
 
 def owner_of_writable(mounts: Sequence[Mount]) -> tuple[int, int] | None:

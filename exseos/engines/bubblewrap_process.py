@@ -13,6 +13,7 @@ import json
 import os
 import platform
 import resource
+import select
 import shlex
 import signal
 import subprocess
@@ -22,9 +23,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from exseos.engines.base import UMASK
+from exseos.engines import seccomp
+from exseos.engines.base import UMASK, Limits
 from exseos.engines.cgroup import Cgroup
 from exseos.engines.tail import Tail
+from exseos.engines.watch import OutputWatch
 from exseos.errors import HostError
 
 _KEYCTL = {"x86_64": 250, "aarch64": 219}
@@ -41,9 +44,13 @@ class Launch:
     """For that prefix alone; the sandbox gets its own."""
     options: Sequence[str]
     argv: Sequence[str]
+    filtered: bool
+    """Put the filters of system calls on it."""
     rlimits: Mapping[int, int]
     group: Cgroup | None
-    seconds: float | None
+    limits: Limits
+    writable: Sequence[Path]
+    """Sources of the writable mounts."""
 
 
 class BubblewrapProcess:
@@ -51,7 +58,7 @@ class BubblewrapProcess:
 
     def __init__(self, launch: Launch) -> None:
         self._launch = launch
-        self._tail = Tail()
+        self._tail = Tail(launch.limits.stderr_bytes, self._exceeded)
         self._reason: str | None = None
         self._code = 1
         self._pidfd = -1
@@ -91,22 +98,32 @@ class BubblewrapProcess:
 
     def _live(self) -> None:
         """The sandbox's thread, from start to end."""
+        watch: OutputWatch | None = None
         try:
+            watch = OutputWatch(self._launch.writable, self._launch.limits, self._exceeded)
             popen = self._start()
         except (OSError, ValueError, HostError) as error:
             self._failure = error
+            if watch is not None:
+                watch.stop()
             if self._launch.group is not None:
                 self._launch.group.remove()
             return
         finally:
             self._started.set()
         try:
-            popen.wait(self._launch.seconds)
+            popen.wait(self._launch.limits.seconds)
         except subprocess.TimeoutExpired:
-            self._reason = f"time limit of {self._launch.seconds:g} s"
-            self.kill()
+            self._exceeded(f"time limit of {self._launch.limits.seconds:g} s")
             popen.wait()
-        self._end(popen)
+        self._end(popen, watch)
+
+    def _exceeded(self, reason: str) -> None:
+        """End the sandbox because of ``reason``, the first one if there are several."""
+        with self._lock:
+            if self._reason is None:
+                self._reason = reason
+        self.kill()
 
     def _start(self) -> subprocess.Popen[bytes]:
         """Start bwrap, put its limits on, let it go on. Raises with what bwrap said if it ended before."""
@@ -137,17 +154,19 @@ class BubblewrapProcess:
 
     def _popen(self, options: int, status: int, block: int) -> subprocess.Popen[bytes]:
         flags = ["--args", str(options), "--json-status-fd", str(status), "--block-fd", str(block)]
-        popen = subprocess.Popen(
-            [*self._launch.program, *flags, "--", *self._launch.argv],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=dict(self._launch.environment),
-            cwd="/",
-            umask=UMASK,
-            extra_groups=[] if _may_leave_groups() else None,
-            pass_fds=(options, status, block),
-        )
+        with seccomp.opened(self._launch.filtered) as filters:
+            flags += [part for one in filters for part in ("--add-seccomp-fd", str(one))]
+            popen = subprocess.Popen(
+                [*self._launch.program, *flags, "--", *self._launch.argv],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=dict(self._launch.environment),
+                cwd="/",
+                umask=UMASK,
+                extra_groups=[] if _may_leave_groups() else None,
+                pass_fds=(options, status, block, *filters),
+            )
         assert popen.stdin and popen.stdout and popen.stderr
         self._stdin, self._stdout = cast(BinaryIO, popen.stdin), cast(BinaryIO, popen.stdout)
         self._reader = threading.Thread(target=self._read_stderr, args=(cast(BinaryIO, popen.stderr),), name="exseos-stderr", daemon=True)
@@ -169,12 +188,20 @@ class BubblewrapProcess:
             while chunk := os.read(stream.fileno(), 1 << 16):
                 self._tail.feed(chunk)
 
-    def _end(self, popen: subprocess.Popen[bytes]) -> None:
+    def _end(self, popen: subprocess.Popen[bytes], watch: OutputWatch) -> None:
+        # bwrap ends after its sandbox, unless somebody killed it alone: then the first process goes now, and all others before it.
+        self.kill()
+        gone = select.poll()
+        gone.register(self._pidfd, select.POLLIN)
+        gone.poll()
         self._reader.join()
         status = os.read(self._status, 4096)
         os.close(self._status)
         self._code = popen.returncode if popen.returncode >= 0 else 128 - popen.returncode
-        if popen.returncode > 0 and b"exit-code" not in status:
+        watch.stop()
+        if self._reason is not None:
+            self._code = self._code or 128 + signal.SIGKILL  # it ended just before it was ended
+        elif popen.returncode > 0 and b"exit-code" not in status:
             self._reason = self._tail.text().strip() or "bwrap failed"
         if (group := self._launch.group) is not None:
             if self._code != 0 and self._reason is None and group.oom_kills():

@@ -15,12 +15,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from exseos.engines import base
+from exseos.engines import base, checks
 from exseos.engines.archive_index import manifest_digest
-from exseos.engines.base import Command, Engine, ImageSource, Limits, Mount, Process
+from exseos.engines.base import NOBODY, Command, Engine, ImageSource, Limits, Mount, Process
 from exseos.engines.docker_process import DockerProcess
+from exseos.engines.ownership import Loan, check_readable
 from exseos.engines.probe import PROGRAM, ProbeImage
-from exseos.errors import DigestMismatch, ExseosError, HostError
+from exseos.errors import CapsuleError, DigestMismatch, ExseosError, HostError
 from exseos.progress import Progress, Quiet
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 LABEL = "exseos"
 """Label of every container; its value is the host's process id."""
-NOBODY = 65534
 USER_NAMESPACES = "making further user namespaces inside"
 _QUIET: Progress = Quiet()
 _TIMEOUT_S = 60
@@ -44,6 +44,7 @@ class Docker(Engine):
     def available(self) -> str | None:
         try:
             with tempfile.TemporaryDirectory(prefix="exseos-") as folder:
+                Path(folder).chmod(0o755)
                 probe = ProbeImage(Path(folder))
                 self.load(probe)
                 process = self.start(probe, Command([PROGRAM]), [Mount(Path(folder), "/in")], Limits(seconds=30))
@@ -77,11 +78,14 @@ class Docker(Engine):
                 self._api.remove_image(found, force=True)
 
     def start(self, image: ImageSource, command: Command, mounts: Sequence[Mount], limits: Limits) -> Process:
-        base.check_mounts(mounts)
+        checks.check_start(image, command, mounts)
         uid, gid = self._user(mounts)
         if (found := self._find(image)) is None:
             raise HostError("docker has not got the image", where=image.id, hint="Another program removed it: run the command again.")
-        with _explained("start a container"):
+        writable = [mount.source for mount in mounts if mount.writable]
+        loan = Loan(writable if os.geteuid() == 0 and uid == NOBODY else [], uid, gid)
+        with _explained("start a container"), contextlib.ExitStack() as failed:
+            failed.callback(loan.take_back)
             api = connect(_TIMEOUT_S)
             created = api.create_container(
                 image=found,
@@ -97,7 +101,9 @@ class Docker(Engine):
                 host_config=_host_config(api, mounts, limits, "host" if command.host_network else "none"),
                 use_config_proxy=False,
             )
-            return DockerProcess(api, created["Id"], command.argv[0], limits.seconds)
+            process = DockerProcess(api, created["Id"], command.argv[0], limits, writable, loan)
+            failed.pop_all()
+            return process
 
     def unenforced(self) -> tuple[str, ...]:
         with _explained("ask what it can limit"):
@@ -134,9 +140,10 @@ class Docker(Engine):
         with _explained("look for the image"):
             for digest in (image.id, manifest_digest(image)):
                 with contextlib.suppress(NotFound):
-                    found = str(self._api.inspect_image(digest)["Id"])  # type: ignore[no-untyped-call]
-                    if found == digest:
-                        return found
+                    found = self._api.inspect_image(digest)  # type: ignore[no-untyped-call]
+                    if found["Id"] == digest:
+                        _check_config(image, found.get("Config") or {})
+                        return digest
         return None
 
     def _user(self, mounts: Sequence[Mount]) -> tuple[int, int]:
@@ -148,7 +155,24 @@ class Docker(Engine):
             raise HostError(f"a folder to write into belongs to user {owner[0]}, not to the caller", where=where, hint="Run as its owner.")
         if self._rootless:
             return 0, 0  # root of the caller's own user namespace is the caller
-        return owner or ((caller, os.getegid()) if caller else (NOBODY, NOBODY))
+        if caller != 0:
+            return owner or (caller, os.getegid())
+        user = owner if owner is not None and owner[0] != 0 else (NOBODY, NOBODY)  # never root
+        check_readable(mounts, user[0])
+        return user
+
+
+def _check_config(image: ImageSource, config: Mapping[str, Any]) -> None:
+    """Raise ``CapsuleError`` if docker would add something to a container that the image asks for and we do not.
+
+    Arguments, user and working folder are always given; variables are given too, so it may ask for no others.
+    """
+    asked = [name for name in ("Volumes", "Healthcheck", "OnBuild") if config.get(name)]
+    names = {pair.partition("=")[0] for pair in config.get("Env") or []}
+    asked += sorted(names - {*base.container_environment(image, Command([]))})
+    if asked:
+        hint = "It is not made by this version of exseos: do not trust it."
+        raise CapsuleError(f"the image asks for more than it may: {', '.join(map(repr, asked[:5]))}", where=image.id, hint=hint)
 
 
 def _host_config(api: APIClient, mounts: Sequence[Mount], limits: Limits, network: str) -> Any:
@@ -156,6 +180,7 @@ def _host_config(api: APIClient, mounts: Sequence[Mount], limits: Limits, networ
     from docker.types import LogConfig, Ulimit
     from docker.types import Mount as Bind
 
+    ulimits = {"nofile": limits.open_files, "core": 0, "fsize": limits.output_bytes + base.FILE_SPARE}
     return api.create_host_config(
         network_mode=network,
         read_only=True,
@@ -169,7 +194,7 @@ def _host_config(api: APIClient, mounts: Sequence[Mount], limits: Limits, networ
         mem_limit=limits.memory_bytes,
         memswap_limit=limits.memory_bytes,
         pids_limit=limits.processes,
-        ulimits=[Ulimit(name="nofile", soft=limits.open_files, hard=limits.open_files), Ulimit(name="core", soft=0, hard=0)],
+        ulimits=[Ulimit(name=name, soft=value, hard=value) for name, value in ulimits.items()],
         mounts=[Bind(mount.target, str(mount.source), type="bind", read_only=not mount.writable) for mount in mounts],
         log_config=LogConfig(type="none"),
     )

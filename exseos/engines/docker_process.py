@@ -14,10 +14,15 @@ import socket
 import struct
 import threading
 import time
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
+from exseos.engines.base import Limits
 from exseos.engines.docker_watchdog import Watchdog
+from exseos.engines.ownership import Loan
 from exseos.engines.tail import Tail
+from exseos.engines.watch import OutputWatch
 from exseos.errors import HostError
 
 if TYPE_CHECKING:
@@ -31,23 +36,30 @@ _INIT_PROGRAMS = ("[FATAL tini", "ERROR (catatonit")
 
 
 class DockerProcess:
-    """A ``Process``: starts the created container ``container``, whose command is ``program``, and follows it to its end."""
+    """A ``Process``: starts the created container ``container``, whose command is ``program``, and follows it to its end.
 
-    def __init__(self, api: APIClient, container: str, program: str, seconds: float | None) -> None:
+    ``writable`` are the sources of its writable mounts, on ``loan`` to its user.
+    """
+
+    def __init__(self, api: APIClient, container: str, program: str, limits: Limits, writable: Sequence[Path], loan: Loan) -> None:
         self._api = api
         self._container = container
         self._program = program
-        self._seconds = seconds
-        self._tail = Tail()
+        self._seconds = limits.seconds
+        self._loan = loan
+        self._tail = Tail(limits.stderr_bytes, self._exceeded)
         self._reason: str | None = None
         self._failure: HostError | None = None
         self._code = 1
         self._killed = False
         self._ended = threading.Event()
+        self._lock = threading.Lock()
         self._since = int(time.time()) - 1
+        self._watch = OutputWatch(writable, limits, self._exceeded)
         try:
             self._start()
         except BaseException:
+            self._watch.stop()
             with contextlib.suppress(Exception):  # whatever else fails, the first failure is the one to tell
                 api.remove_container(container, force=True)
             raise
@@ -72,10 +84,11 @@ class DockerProcess:
 
     def kill(self) -> None:
         from docker.errors import APIError
+        from requests.exceptions import RequestException
 
         self._killed = True
         if not self._ended.is_set():
-            with contextlib.suppress(APIError):  # it has ended meanwhile
+            with contextlib.suppress(APIError, RequestException):  # it has ended meanwhile, or the daemon has
                 self._api.kill(self._container)
 
     def reason(self) -> str | None:
@@ -107,8 +120,14 @@ class DockerProcess:
     def _guard(self, seconds: float) -> None:
         """End the container when its time is up."""
         if not self._ended.wait(seconds):
-            self._reason = f"time limit of {seconds:g} s"
-            self.kill()
+            self._exceeded(f"time limit of {seconds:g} s")
+
+    def _exceeded(self, reason: str) -> None:
+        """End the container because of ``reason``, the first one if there are several."""
+        with self._lock:
+            if self._reason is None:
+                self._reason = reason
+        self.kill()
 
     def _demultiplex(self, write: int) -> None:
         """Copy the frames of standard output into the pipe ``write``, of standard error into the tail, until the stream ends."""
@@ -142,6 +161,10 @@ class DockerProcess:
         self._watchdog.dismiss()
         with contextlib.suppress(APIError, RequestException):  # gone already, or the daemon is
             self._api.wait(self._container, timeout=_REMOVAL_S, condition="removed")
+        self._watch.stop()
+        if self._reason is not None:
+            self._code = self._code or _KILLED  # it ended just before it was ended
+        self._loan.take_back()
         self._ended.set()
 
     def _cause(self) -> str | None:

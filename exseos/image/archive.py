@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, Protocol
 
 from exseos.digest import canonical_json, sha256_bytes
 from exseos.errors import CapsuleError
+from exseos.image.dockerfile import check_config
 from exseos.image.image import Image, blob, small_files
 from exseos.image.layer import Layer, LayerStore, checked, scratch, settle
 from exseos.image.parts import PartTree
@@ -66,12 +67,16 @@ def check_archive(stream: BinaryIO, whole: Hash | None = None) -> str:
 
 
 def find_image(config: bytes, cache: Path) -> Image | None:
-    """The image of this configuration if all of its layers are in ``cache``: then no archive need be read to run it."""
+    """The image of this configuration if all of its layers are in ``cache``: then no archive need be read to run it.
+
+    Raises ``CapsuleError`` for a configuration that is not ours: such an image is not run.
+    """
     with _understood():
         plain: dict[str, Any] = json.loads(config)
         digests = [str(one).removeprefix("sha256:") for one in plain["rootfs"]["diff_ids"]]
         if canonical_json(plain) != config or not all(_DIGEST.fullmatch(one) for one in digests):
             raise ValueError("the configuration is not in canonical form")
+    check_config(plain.get("config"))
     store = LayerStore(cache)
     layers = [layer for one in digests if (layer := store.find(one)) is not None]
     return Image(plain, tuple(layers), cache) if len(layers) == len(digests) else None
@@ -80,13 +85,15 @@ def find_image(config: bytes, cache: Path) -> Image | None:
 def read_archive(source: BinaryIO | Path, cache: Path) -> Image:
     """The image in ``source``, its layers unpacked into ``cache``; a layer appears there only when all of it was found right.
 
-    Raises as ``check_archive`` does. An archive cannot write outside of its own folders, whatever it holds.
+    Raises as ``check_archive`` does, and ``CapsuleError`` for a configuration that is not ours: such an image is not run.
+    An archive cannot write outside of its own folders, whatever it holds.
     """
     if isinstance(source, Path):
         with host_errors(source), source.open("rb") as stream:
             return read_archive(stream, cache)
     store = LayerStore(cache)
     reader = _Reader(source, None)
+    check_config(reader.config.get("config"))
     layers: dict[str, Layer] = {}
     for sha256, chunks in reader.layers():
         layers[sha256] = _keep(store, sha256, reader.sizes[sha256], chunks)
@@ -154,7 +161,6 @@ class _Reader:
             if not all(_DIGEST.fullmatch(one) for one in self.order):
                 raise ValueError("a layer's digest is not SHA-256")
             self.sizes = dict(zip(self.order, sizes, strict=True))
-            dict(pair.split("=", 1) for pair in self.config["config"]["Env"])
             expected_files = small_files(config, list(zip(self.order, sizes, strict=True)))
             if canonical_json(self.config) != config or list(found.items()) != expected_files:
                 raise ValueError("its index and manifests do not follow from its configuration")

@@ -14,7 +14,7 @@ from exseos.fetch import fetch
 from exseos.image.archive import save_chunks
 from exseos.image.base_layer import fill_base
 from exseos.image.base_lock import base_lock
-from exseos.image.dockerfile import parse_dockerfile
+from exseos.image.dockerfile import own_config
 from exseos.image.image import Image, image_config
 from exseos.image.layer import Layer, LayerStore
 from exseos.image.mirror import package_downloads
@@ -42,10 +42,8 @@ def assemble(base: Sequence[DebPackage], wheels: Sequence[Path], exseos_wheel: P
         makers.append(("exseos", partial(wheel_layer, [exseos_wheel], store, progress)))
     with ThreadPoolExecutor(len(makers)) as pool:
         layers = [job.result() for job in [pool.submit(make) for _, make in makers]]
-    file = resource("Dockerfile.base")
-    container = parse_dockerfile(file.read_text(encoding="utf-8"), str(file))
     named = [(name, layer.sha256) for (name, _), layer in zip(makers, layers, strict=True)]
-    return Image(image_config(container, named), tuple(layers), cache)
+    return Image(image_config(own_config(), named), tuple(layers), cache)
 
 
 @cached

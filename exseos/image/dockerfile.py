@@ -11,8 +11,10 @@ import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 
-from exseos.errors import UsageError
+from exseos.errors import CapsuleError, UsageError
+from exseos.resources import resource
 
 _PAIR = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*=.*", re.DOTALL)
 
@@ -36,6 +38,29 @@ class ContainerConfig:
             "User": self.user,
             "Entrypoint": list(self.entrypoint),
         }
+
+
+@cache
+def own_config() -> ContainerConfig:
+    """What our own ``Dockerfile.base`` says: what every container starts with, whatever its image asks for."""
+    file = resource("Dockerfile.base")
+    return parse_dockerfile(file.read_text(encoding="utf-8"), str(file))
+
+
+def check_config(found: object) -> None:
+    """Raise ``CapsuleError`` unless ``found``, the ``config`` object of an image that is to be run, is what our own file gives.
+
+    An engine may add to a container what its image asks for: variables, volumes, a health check.
+    """
+    expected = own_config().as_oci()
+    if found == expected:
+        return
+    given = found if isinstance(found, dict) else {}
+    names = {*given, *expected} if given else {"config"}
+    differing = sorted(str(name)[:40] for name in names if name not in given or given[name] != expected.get(name))
+    hint = "It was made by another version of exseos, or changed: take the version that the capsule names, or do not trust it."
+    what = f"the image's configuration is not that of this version of exseos: {', '.join(map(repr, differing[:5]))} differ"
+    raise CapsuleError(what, where="image.tar", hint=hint)
 
 
 def parse_dockerfile(text: str, where: str = "Dockerfile.base") -> ContainerConfig:

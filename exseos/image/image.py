@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from exseos.digest import canonical_json, sha256_bytes
-from exseos.image.dockerfile import ContainerConfig
+from exseos.image.dockerfile import ContainerConfig, own_config
 from exseos.image.layer import Layer, scratch
 from exseos.image.tar import BLOCK, END, MTIME, TarEntry, header, padding, walk
 
@@ -95,8 +95,8 @@ class Image:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The variables that a container starts with."""
-        return dict(pair.split("=", 1) for pair in self.config["config"]["Env"])
+        """The variables that a container starts with: those of our own ``Dockerfile.base``, whatever ``config`` says."""
+        return dict(own_config().environment)
 
     def archive(self) -> Iterator[bytes]:
         """``image.tar`` in chunks; ``DigestMismatch`` if a layer in the cache was changed meanwhile."""

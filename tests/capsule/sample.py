@@ -29,7 +29,7 @@ from exseos.capsule.index import (
 )
 from exseos.capsule.readme import render
 from exseos.digest import canonical_json, sha256_bytes
-from exseos.image.dockerfile import ContainerConfig
+from exseos.image.dockerfile import own_config
 from exseos.image.image import Image, image_config
 from exseos.image.layer import Layer
 from exseos.image.tar import tree_tar
@@ -180,7 +180,7 @@ def tiny_image(folder: Path) -> Image:
     (tree / "bin" / "link").symlink_to("tool")
     tar = b"".join(tree_tar(tree))
     layer = Layer(sha256_bytes(tar), len(tar), tree)
-    config = image_config(ContainerConfig(environment={"PATH": "/bin"}), [("tiny", layer.sha256)])
+    config = image_config(own_config(), [("tiny", layer.sha256)])
     return Image(config, (layer,), folder)
 
 

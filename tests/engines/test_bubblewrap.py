@@ -29,7 +29,7 @@ def test_the_machine_s_own_bwrap_comes_first(bundled_bwrap: Path, monkeypatch: p
     monkeypatch.setenv("PATH", f"{bundled_bwrap}:{os.environ['PATH']}")
     engine = Bubblewrap()
     assert engine.available() is None
-    assert engine._program == str(bundled_bwrap / "bwrap")
+    assert (engine._program.path, engine._program.filtered) == (str(bundled_bwrap / "bwrap"), True)
     assert engine.version() == "bubblewrap 0.11.0"
 
 
@@ -38,7 +38,7 @@ def test_an_old_bwrap_gives_way_to_the_bundled_one(tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     engine = Bubblewrap()
     assert engine.available() is None
-    assert engine._program != str(tmp_path / "bwrap")
+    assert engine._program.path != str(tmp_path / "bwrap")
 
 
 def test_no_user_name_spaces_at_all(tmp_path: Path) -> None:

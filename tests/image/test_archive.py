@@ -15,6 +15,7 @@ from exseos.digest import canonical_json, sha256_bytes
 from exseos.errors import CapsuleError, DigestMismatch, ExseosError
 from exseos.image.archive import check_archive, find_image, read_archive, save
 from exseos.image.assemble import assemble
+from exseos.image.dockerfile import own_config
 from exseos.image.image import Image, blob, image_config, small_files
 from exseos.image.layer import BackgroundHash
 from exseos.image.parts import PartTree
@@ -103,10 +104,8 @@ def test_bytes_after_the_end_are_refused(data: bytes, tail: bytes) -> None:
 
 def archive_of(layer: bytes, change: Callable[[dict[str, Any]], object] = lambda config: None) -> bytes:
     """An archive that is right in all but what ``layer`` holds."""
-    from exseos.image.dockerfile import ContainerConfig
-
     digest = hashlib.sha256(layer).hexdigest()
-    config = image_config(ContainerConfig(environment={"A": "b"}), [("evil", digest)])
+    config = image_config(own_config(), [("evil", digest)])
     change(config)
     text = b""
     for name, content in [*small_files(canonical_json(config), [(digest, len(layer))]), (blob(digest), layer)]:
@@ -185,12 +184,42 @@ def test_config_that_is_not_canonical_is_refused(data: bytes) -> None:
     assert check_archive(io.BytesIO(harmless))
     changes: list[Callable[[dict[str, Any]], object]] = [
         lambda config: config.update(rootfs=None),
-        lambda config: config.update(config={"Env": "x"}),
         lambda config: config["rootfs"].update(diff_ids=["sha256:../../escape"]),
     ]
     for change in changes:
         with pytest.raises(CapsuleError):
             check_archive(io.BytesIO(archive_of(file("a") + END, change)))
+
+
+OTHER: dict[str, Callable[[dict[str, Any]], object]] = {
+    "a variable": lambda config: config["config"]["Env"].append("LD_PRELOAD=/out/x"),
+    "an option behind a NUL": lambda config: config["config"]["Env"].append("A=b\0--bind\0/\0/host"),
+    "a volume": lambda config: config["config"].update(Volumes={"/out": {}}),
+    "a health check": lambda config: config["config"].update(Healthcheck={"Test": ["CMD", "/x"]}),
+    "a user": lambda config: config["config"].update(User="0:0"),
+    "a list": lambda config: config.update(config=["Env"]),
+    "nothing": lambda config: config.pop("config"),
+}
+
+
+@pytest.mark.parametrize("name", OTHER)
+def test_a_container_configuration_of_another_making_is_hashed_but_never_run(name: str, tmp_path: Path) -> None:
+    harmless = archive_of(file("a") + END)
+    read_archive(io.BytesIO(harmless), tmp_path)  # all layers are in the cache now
+    data = archive_of(file("a") + END, OTHER[name])
+    assert check_archive(io.BytesIO(data))
+    with pytest.raises(CapsuleError, match="configuration is not that of this version"):
+        read_archive(io.BytesIO(data), tmp_path)
+    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        config = archive.extractfile(archive.getnames()[3])
+        assert config is not None
+        with pytest.raises(CapsuleError, match="configuration is not that of this version"):
+            find_image(config.read(), tmp_path)
+
+
+def test_the_environment_is_ours_whatever_the_configuration_says(image: Image) -> None:
+    other = Image({**image.config, "config": {"Env": ["A=b\0--bind"]}}, image.layers, image.cache)
+    assert other.environment == image.environment == own_config().environment
 
 
 def test_part_tree_refuses_what_slips_through(tmp_path: Path) -> None:
