@@ -20,7 +20,7 @@ LEVELS = [
     {"image", "engines", "worker", "repositories", "report"},
     {"toolchains", "formats", "store", "archive", "fetch"},
     {"readers"},
-    {"spec", "lock", "manifest", "metrics", "progress", "process", "resources", "paths"},
+    {"spec", "lock", "manifest", "metrics", "progress", "process", "resources", "paths", "removal"},
     {"digest", "errors"},
 ]
 """Rooms from the top to the bottom: imports go strictly downward, and rooms on one line do not import each other."""
