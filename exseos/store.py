@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ from exseos.digest import canonical_json, sha256_bytes
 from exseos.errors import CapsuleError, HostError
 from exseos.manifest import Manifest, tree_files
 from exseos.paths import absolute
+from exseos.removal import remove_tree
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Store:
         try:
             yield folder
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            remove_tree(folder)
 
     def find(self, key: str) -> Finished | None:
         """The finished stage of ``key``, its outputs hashed again; a damaged one is removed and not found."""
@@ -104,7 +104,7 @@ class Store:
         for folder in (self.root / "scratch").glob(f"{_processes()}.*"):
             owner = folder.name.split(".")[1]
             if owner.isdigit() and int(owner) != os.getpid() and not Path("/proc", owner).exists():
-                shutil.rmtree(folder, ignore_errors=True)
+                remove_tree(folder)
 
     def _discard(self, folder: Path) -> None:
         with self.scratch() as scratch, suppress(FileNotFoundError):

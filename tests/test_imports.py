@@ -18,9 +18,12 @@ LEVELS = [
     {"study"},
     {"resolve"},
     {"image", "engines", "worker", "repositories", "report"},
+    {"records"},
     {"toolchains", "formats", "store", "archive", "fetch"},
     {"readers"},
-    {"spec", "lock", "manifest", "metrics", "progress", "process", "resources", "paths"},
+    {"spec", "lock"},
+    {"stages"},
+    {"manifest", "metrics", "progress", "process", "resources", "paths", "removal"},
     {"digest", "errors", "text"},
 ]
 """Rooms from the top to the bottom: imports go strictly downward, and rooms on one line do not import each other."""

@@ -101,10 +101,11 @@ def read_archive(source: BinaryIO | Path, cache: Path) -> Image:
 
 
 def _keep(store: LayerStore, sha256: str, size: int, chunks: Iterator[memoryview]) -> Layer:
-    if store.tree(sha256).is_dir():
+    layer = Layer(sha256, size, store.tree(sha256))
+    if store.intact(layer):
         for _ in checked(chunks, sha256, blob(sha256)):
             pass
-        return Layer(sha256, size, store.tree(sha256))
+        return layer
     with scratch(store.cache) as folder:
         tree = folder / "tree"
         tree.mkdir()

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from exseos.digest import sha256_file, sha256_json
+from exseos.errors import DigestMismatch
 from exseos.fetch import fetch
 from exseos.image.archive import save_chunks
 from exseos.image.base_layer import fill_base
@@ -77,6 +78,8 @@ def base_layer(packages: Sequence[DebPackage], store: LayerStore, progress: Prog
     def make(tree: Path) -> None:
         progress.step(f"base layer: {len(ordered)} Debian packages")
         files = fetch(package_downloads(ordered, base_lock().date), store.cache, progress)
+        for package, file in zip(ordered, files, strict=True):
+            _check(file, package.sha256)
         fill_base(tree, list(zip(ordered, files, strict=True)), progress)
 
     return store.make(key, make)
@@ -84,17 +87,36 @@ def base_layer(packages: Sequence[DebPackage], store: LayerStore, progress: Prog
 
 def wheel_layer(wheels: Sequence[Path], store: LayerStore, progress: Progress) -> Layer:
     """The layer of ``wheels``."""
-    key = sha256_json({"format": _format(), "wheels": sorted(_digest(path, store.cache) for path in wheels)})
+    digests = {path: _digest(path, store.cache) for path in wheels}
+    key = sha256_json({"format": _format(), "wheels": sorted(digests.values())})
 
     def make(tree: Path) -> None:
         progress.step(f"wheel layer: {len(wheels)} wheel{'s' * (len(wheels) > 1)}")
+        for path, sha256 in digests.items():
+            _check(path, sha256)
         fill_wheels(tree, wheels, progress)
 
     return store.make(key, make)
 
 
 def _digest(path: Path, cache: Path) -> str:
-    """SHA-256 of a wheel; a file of the download cache is named by it and was checked when it came."""
+    """SHA-256 of a wheel; a file of the download cache is named by it, and checked when a layer is made of it."""
     if path.parent == cache / "downloads" and re.fullmatch(r"[0-9a-f]{64}", path.name):
         return path.name
     return sha256_file(path)
+
+
+def _check(path: Path, sha256: str) -> None:
+    """Refuse a file that is not what the lock pins; one in the cache of downloads is removed, so that the next run fetches it."""
+    with host_errors(path):
+        found = sha256_file(path)
+        if found == sha256:
+            return
+        cached = path.name == sha256
+        if cached:
+            path.unlink(missing_ok=True)
+    raise DigestMismatch(
+        f"the file was changed since it came: its SHA-256 is {found}, not {sha256}",
+        where=str(path),
+        hint="It is removed. Run the same command again: it is then fetched anew." if cached else "Bring the right file.",
+    )

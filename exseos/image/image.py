@@ -12,21 +12,29 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from exseos.digest import canonical_json, sha256_bytes
+from exseos.errors import DigestMismatch
 from exseos.image.dockerfile import ContainerConfig, own_config
-from exseos.image.layer import Layer, scratch
+from exseos.image.layer import Layer, LayerStore, scratch
+from exseos.image.seal import Seal, TreeState
 from exseos.image.tar import BLOCK, END, MTIME, TarEntry, header, padding, walk
+from exseos.removal import remove_tree
+from exseos.store import host_errors
 
 CREATED = "2000-01-01T00:00:00Z"
 """The time of ``MTIME``: an image has no time of its own."""
 CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
 LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar"
 MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
+
+_ROOT, _SEAL, _COPIED = "root", "seal.json", "copied"
+"""In the folder of a root file system: itself, and its seal; and the mark of a seal whose files are not all links to layers."""
 
 
 def image_config(container: ContainerConfig, layers: Sequence[tuple[str, str]]) -> dict[str, Any]:
@@ -121,26 +129,69 @@ class Image:
         return list({layer.sha256: layer for layer in self.layers}.values())
 
     def rootfs(self) -> Path:
-        """The layers merged in one folder of the cache, made on first use from hard links; nobody may write there."""
+        """The layers merged in one folder of the cache, made on first use from hard links; nobody may write there.
+
+        Checked once for each ``Image``; one that was changed is made again. ``DigestMismatch`` if a layer was changed as well.
+        """
+        return self._rootfs
+
+    @cached_property
+    def _rootfs(self) -> Path:
         final = self.cache / "rootfs" / self.id.removeprefix("sha256:")
-        if not final.is_dir():
-            final.parent.mkdir(parents=True, exist_ok=True)
-            with scratch(self.cache) as folder:
-                root = folder / "root"
-                root.mkdir()
-                for layer in self.layers:
-                    _overlay(layer.tree, root)
-                try:
-                    root.rename(final)
-                except OSError:
-                    if not final.is_dir():  # else another process was faster
-                        raise
-        return final
+        store = LayerStore(self.cache)
+        with host_errors(final):
+            # Twice: the second time is for what another process put there meanwhile.
+            for _ in range(2):
+                if self._is_sealed(final, store):
+                    break
+                with scratch(self.cache) as folder:
+                    self._merge(folder / "whole", store)
+                    final.parent.mkdir(parents=True, exist_ok=True)
+                    with suppress(FileNotFoundError):
+                        final.rename(folder / "old")
+                    try:
+                        (folder / "whole").rename(final)
+                    except OSError:
+                        if not final.is_dir():  # else another process was faster
+                            raise
+        return final / _ROOT
+
+    def _is_sealed(self, final: Path, store: LayerStore) -> bool:
+        """Whether the root file system is as it was made, from the layers that are here now."""
+        seal = Seal.read(final / _SEAL)
+        if seal is None or seal.base[: len(self.layers)] != self._base(store):
+            return False
+        try:
+            now = TreeState.of(final / _ROOT)
+        except (FileNotFoundError, NotADirectoryError, PermissionError, ValueError):
+            return False
+        # The time of change of a file that is also in a layer is in the layer's seal.
+        return now == seal.state if _COPIED in seal.base else now.linked == seal.state.linked
+
+    def _base(self, store: LayerStore) -> tuple[str, ...]:
+        """What tells these trees of the layers from any others."""
+        return tuple(seal.state.linked if (seal := store.seal(layer)) else "" for layer in self.layers)
+
+    def _merge(self, whole: Path, store: LayerStore) -> None:
+        for layer in self._distinct():
+            if not store.intact(layer):
+                raise DigestMismatch(
+                    "a layer of the image was changed in the cache",
+                    where=str(layer.tree),
+                    hint="It is removed. Run the same command again: the layer is then made anew.",
+                )
+        root = whole / _ROOT
+        root.mkdir(parents=True)
+        linked = [_overlay(layer.tree, root) for layer in self.layers]
+        for layer in self._distinct():
+            store.linked(layer)
+        base = self._base(store) + (() if all(linked) else (_COPIED,))
+        Seal(TreeState.of(root), 0, base=base).write(whole / _SEAL)
 
 
-def _overlay(tree: Path, root: Path) -> None:
-    """Add ``tree`` to ``root``; what is there already and is no folder is replaced."""
-    folders = [(os.fspath(root), 0o755)]
+def _overlay(tree: Path, root: Path) -> bool:
+    """Add ``tree`` to ``root``; what is there already and is no folder is replaced. Whether no file had to be copied."""
+    folders, linked = [(os.fspath(root), 0o755)], True
     for entry, path in walk(tree):
         target = f"{root}/{entry.path}"
         if entry.kind == "folder":
@@ -152,20 +203,24 @@ def _overlay(tree: Path, root: Path) -> None:
                     os.mkdir(target)
             folders.append((target, entry.mode))
             continue
-        _place(path, target)
+        linked = _place(path, target) and linked
     for target, mode in folders:
         os.chmod(target, mode)
         os.utime(target, (MTIME, MTIME))
+    return linked
 
 
-def _place(source: str, target: str) -> None:
+def _place(source: str, target: str) -> bool:
+    """Make ``target`` a hard link to ``source``, or a copy where there can be none; whether it is a link."""
     try:
         os.link(source, target, follow_symlinks=False)
     except FileExistsError:
         if os.path.isdir(target) and not os.path.islink(target):
-            shutil.rmtree(target)
+            remove_tree(Path(target))
         else:
             os.unlink(target)
-        _place(source, target)
+        return _place(source, target)
     except OSError:  # no hard links here, or too many of one file
         shutil.copy2(source, target, follow_symlinks=False)
+        return False
+    return True

@@ -36,10 +36,10 @@ def exseos_wheel(cache: Path) -> Path:
     """The wheel of the running exseos as a file of ``cache``, named as PyPI names it."""
     data = wheel_bytes()
     path = cache / "wheels" / sha256_bytes(data) / f"exseos-{exseos.__version__}-{_TAG}.whl"
-    if not path.exists():
-        with host_errors(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-        save_chunks([data], path)
+    with host_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.is_file() or path.read_bytes() != data:
+            save_chunks([data], path)
     return path
 
 
