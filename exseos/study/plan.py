@@ -12,6 +12,8 @@ from exseos.toolchains import designs
 from exseos.toolchains.base import find
 
 TRIAL = "trial-0"
+_COMPARED = {"prepare": "prepare", "evaluate": "evaluate"}
+"""What a design is simulated on and compared with: the test rows and Keras's outputs on them."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,7 @@ def plan(experiment: Experiment) -> list[StagePlan]:
     stages = [
         StagePlan("prepare", prepare, data=tuple(sorted(sources)), user_code=True),
         StagePlan("train", train, {"prepare": "prepare"}, user_code=True),
+        StagePlan("evaluate", {"evaluate": {}}, trained),
     ]
     for conversion in designs.conversions(experiment):
         section = conversion.section.model_dump(mode="json", exclude={"name"})
@@ -83,7 +86,7 @@ def plan(experiment: Experiment) -> list[StagePlan]:
     simulated: dict[str, str] = {}
     for conversion in designs.simulations(experiment):
         simulated[conversion.stage] = designs.simulation_stage(conversion)
-        inputs = {**trained, "convert": conversion.stage}
+        inputs = {**_COMPARED, "convert": conversion.stage}
         stages.append(StagePlan(simulated[conversion.stage], {"simulate": spec["simulate"]}, inputs, role="simulate"))
     stages += [_synthesis(experiment, synthesis, trained, simulated) for synthesis in designs.syntheses(experiment)]
     stages += [_implementation(experiment, implementation) for implementation in designs.implementations(experiment)]
@@ -95,12 +98,14 @@ def _synthesis(
 ) -> StagePlan:
     toolchain = find(synthesis.section.toolchain)
     conversion = designs.conversion_of(experiment, synthesis)
-    inputs = dict(trained)
+    inputs = dict(_COMPARED)
     if toolchain.backends and conversion is not None:
         inputs["convert"] = conversion.stage
-    elif simulated:
+    else:
+        inputs |= trained
         # The design is made from the model itself, and compared with a simulation: that of the conversion named, else the first.
-        inputs["simulate"] = simulated[conversion.stage] if conversion is not None else next(iter(simulated.values()))
+        if simulated:
+            inputs["simulate"] = simulated[conversion.stage] if conversion is not None else next(iter(simulated.values()))
     return StagePlan(
         synthesis.stage,
         {"synthesize": synthesis.section.own},

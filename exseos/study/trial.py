@@ -27,7 +27,8 @@ _METRICS = TypeAdapter(list[Metric])
 _MAX_METRICS = 16 << 20
 _LONGEST_NAME = 300
 TRAINING = "train"
-"""The one kind of stage whose numbers may depend on the CPU, unless it is known to be exact: every other is compared exactly."""
+AUDITED = (TRAINING, "evaluate")
+"""The kinds of stage whose numbers may depend on the CPU, unless they are known to be exact: every other is compared exactly."""
 
 
 @dataclass(frozen=True)
@@ -73,11 +74,11 @@ def read_metrics(folder: Path) -> list[Metric]:
 
 
 def unknown_operations(stage: StagePlan, facts: Mapping[str, Any]) -> tuple[str, ...]:
-    """What a training used that is not known to be exact on every CPU, by the facts of its run; empty for any other stage.
+    """What a model was computed with that is not known to be exact on every CPU, by the facts of the run; empty for other stages.
 
     The facts are a worker's: where they do not tell, nothing is known to be exact.
     """
-    if stage.kind != TRAINING:
+    if stage.kind not in AUDITED:
         return ()
     audit = facts.get("numerics")
     unknown = audit.get("unknown") if isinstance(audit, dict) else None
