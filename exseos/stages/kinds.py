@@ -43,7 +43,7 @@ KINDS: Mapping[str, Kind] = {
         Kind("train", "train", ("prepare",), user_code=True, numerics=True),
         Kind("evaluate", "train", ("prepare", "train"), levels=("float",), numerics=True),
         Kind("convert", "convert", ("prepare", "train")),
-        Kind("simulate", "simulate", ("prepare", "train", "evaluate", "convert"), levels=("csim",)),
+        Kind("simulate", "simulate", ("prepare", "evaluate", "convert"), levels=("csim",)),
         Kind(
             "synthesize",
             "synthesize",

@@ -17,6 +17,8 @@ from exseos.toolchains.base import find
 from exseos.worker.steps.base import parse as parse_step
 
 TRIAL = "trial-0"
+_COMPARED = {"prepare": "prepare", "evaluate": "evaluate"}
+"""What a design is simulated on and compared with: the test rows and Keras's outputs on them."""
 
 
 @dataclass(frozen=True)
@@ -104,13 +106,12 @@ def plan(experiment: Experiment, *, explicit: bool = False) -> list[StagePlan]:
         section = conversion.section.model_dump(mode="json", exclude={"name"}, exclude_unset=explicit)
         inputs = {"prepare": "prepare", "train": "train"}
         stages.append(StagePlan(conversion.stage, {"convert": section}, inputs, role="convert"))
-    measured = {"prepare": "prepare", "train": "train", "evaluate": "evaluate"}
     simulated: dict[str, str] = {}
     for conversion in designs.simulations(experiment):
         simulated[conversion.stage] = designs.simulation_stage(conversion)
-        inputs = {**measured, "convert": conversion.stage}
+        inputs = {**_COMPARED, "convert": conversion.stage}
         stages.append(StagePlan(simulated[conversion.stage], {"simulate": spec["simulate"]}, inputs, role="simulate"))
-    stages += [_synthesis(experiment, synthesis, measured, simulated, explicit) for synthesis in designs.syntheses(experiment)]
+    stages += [_synthesis(experiment, synthesis, simulated, explicit) for synthesis in designs.syntheses(experiment)]
     stages += [_implementation(experiment, implementation, explicit) for implementation in designs.implementations(experiment)]
     return stages
 
@@ -139,18 +140,19 @@ def _section(model: type[BaseModel], own: Mapping[str, Any], *, explicit: bool) 
 def _synthesis(
     experiment: Experiment,
     synthesis: designs.Named[Synthesize],
-    measured: Mapping[str, str],
     simulated: Mapping[str, str],
     explicit: bool,
 ) -> StagePlan:
     toolchain = find(synthesis.section.toolchain)
     conversion = designs.conversion_of(experiment, synthesis)
-    inputs = dict(measured)
+    inputs = dict(_COMPARED)
     if toolchain.backends and conversion is not None:
         inputs["convert"] = conversion.stage
-    elif simulated:
+    else:
+        inputs["train"] = "train"
         # The design is made from the model itself, and compared with a simulation: that of the conversion named, else the first.
-        inputs["simulate"] = simulated[conversion.stage] if conversion is not None else next(iter(simulated.values()))
+        if simulated:
+            inputs["simulate"] = simulated[conversion.stage] if conversion is not None else next(iter(simulated.values()))
     return StagePlan(
         synthesis.stage,
         {"synthesize": _design(synthesis, explicit)},

@@ -27,13 +27,13 @@ def largest_difference(one: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -
     return float(np.abs(one.reshape(len(one), -1).astype(np.float64) - other.reshape(len(other), -1)).max(initial=0.0))
 
 
-def decisions(outputs: np.ndarray[Any, Any], threshold: float) -> np.ndarray[Any, Any]:
+def decisions(outputs: np.ndarray[Any, Any], threshold: float | None) -> np.ndarray[Any, Any]:
     """The class of each row: the index of the largest output (the first of equals), or for one output whether it exceeds ``threshold``."""
     import numpy as np
 
     flat = outputs.reshape(len(outputs), -1)
     if flat.shape[1] == 1:
-        return (flat[:, 0] > threshold).astype(np.int64)
+        return (flat[:, 0] > (threshold or 0.0)).astype(np.int64)
     largest: np.ndarray[Any, Any] = np.argmax(flat, axis=1)
     return largest
 
@@ -42,7 +42,7 @@ def quality(
     task: str,
     outputs: np.ndarray[Any, Any],
     targets: np.ndarray[Any, Any],
-    threshold: float,
+    threshold: float | None,
     *,
     level: Level,
     origin: str,

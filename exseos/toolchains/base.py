@@ -20,7 +20,7 @@ from pydantic import BaseModel
 from exseos.errors import UsageError
 from exseos.metrics import Metric
 
-_NOT_TOOLCHAINS = {"agreement", "base", "designs", "keras_model", "process", "vendor"}
+_NOT_TOOLCHAINS = {"agreement", "base", "designs", "earlier", "keras_model", "process", "vendor"}
 """Modules of this room that the toolchains share."""
 
 

@@ -135,7 +135,7 @@ def stage_names(experiment: Experiment) -> list[str]:
     simulated = [simulation_stage(one) for one in simulations(experiment)]
     designs = [one.stage for one in syntheses(experiment)]
     implemented = [one.stage for one in implementations(experiment)]
-    return ["prepare", "train", *(one.stage for one in conversions(experiment)), *simulated, *designs, *implemented]
+    return ["prepare", "train", "evaluate", *(one.stage for one in conversions(experiment)), *simulated, *designs, *implemented]
 
 
 def links(experiment: Experiment) -> Iterator[LinkError]:

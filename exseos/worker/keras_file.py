@@ -33,12 +33,17 @@ def canonicalise(source: Path, target: Path) -> None:
             if name == "metadata.json":
                 content = _json({**json.loads(content), "date_saved": _SAVED})
             elif name == "config.json":
-                content = _json(_renumbered(json.loads(content), {}))
+                content = canonical(json.loads(content))
             entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
             entry.external_attr = 0o644 << 16
             entry.create_system = 3
             made.writestr(entry, content)
     partial.replace(target)
+
+
+def canonical(configuration: Any) -> bytes:
+    """The JSON of a configuration that Keras wrote, without addresses of objects."""
+    return _json(_renumbered(configuration, {}))
 
 
 def _json(value: Any) -> bytes:

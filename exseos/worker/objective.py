@@ -30,6 +30,10 @@ class Objective:
     threshold: float | None
     """Binary with one output: above it the second class is predicted. None: the largest output decides, or regression."""
 
+    def record(self) -> dict[str, Any]:
+        """For ``objective.json``."""
+        return {"loss": self.loss, "from_logits": self.from_logits, "threshold": self.threshold}
+
     def keras_loss(self) -> Any:
         """The Keras loss object."""
         import keras

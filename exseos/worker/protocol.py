@@ -44,6 +44,10 @@ class Task(BaseModel):
     """Name of a vendor's toolchain → where it is mounted, read-only."""
     seconds: float | None = None
     """How long the tools of the stage may run; None: as the stage says."""
+    allow_inexact: bool = False
+    """Whether what does not repeat is told among the facts and not an error; never a part of the stage's key."""
+    timing: Literal["one cpu"] | None = None
+    """How the threads of the stage run: on one CPU, so that they take turns in another way; None: as the machine lets them."""
     files: str = "/spec"
     """Folder with the spec's own files (user code), read-only."""
     allow_inexact: bool = False

@@ -12,7 +12,7 @@ import platform
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -104,10 +104,14 @@ class Server:
             output=output,
             toolchains={key: Tool(Path(value.root), value.version, value.fingerprint) for key, value in task.toolchains.items()},
             progress=progress,
+            allow_inexact=task.allow_inexact,
         )
         if task.seconds is not None:
             context.seconds = task.seconds
-        with user_code.importable(context.files) if stage.user_code else nullcontext():
+        with (
+            user_code.importable(context.files) if stage.user_code else nullcontext(),
+            one_cpu() if task.timing == "one cpu" else nullcontext(),
+        ):
             stage.run(context)
         return {"facts": context.facts, "seconds": round(time.monotonic() - started, 3)}
 
@@ -118,6 +122,28 @@ class Server:
         with self._writing:
             self._events.write(line)
             self._events.flush()
+
+
+@contextmanager
+def one_cpu() -> Iterator[None]:
+    """Inside, all threads of this process, and programs that they start, share one CPU. Raises ``HostError`` if that is forbidden."""
+    allowed = os.sched_getaffinity(0)
+    try:
+        _pin({max(allowed)})
+    except OSError as error:
+        raise HostError(
+            f"the threads of the worker cannot be held on one CPU: {error}", hint="Leave out the other timing of threads."
+        ) from error
+    try:
+        yield
+    finally:
+        _pin(allowed)
+
+
+def _pin(cpus: set[int]) -> None:
+    for thread in Path("/proc/self/task").iterdir():
+        with suppress(ProcessLookupError):  # it ended meanwhile
+            os.sched_setaffinity(int(thread.name), cpus)
 
 
 def stage_names() -> list[str]:

@@ -27,16 +27,17 @@ SHOWN_AS = "/spec"
 @contextmanager
 def importable(files: Path) -> Iterator[None]:
     """User modules can be imported inside; before and after, none of them is loaded."""
-    _forget(files)
+    forget(files)
     sys.path.insert(0, str(files))
     try:
         yield
     finally:
         sys.path.remove(str(files))
-        _forget(files)
+        forget(files)
 
 
-def _forget(files: Path) -> None:
+def forget(files: Path) -> None:
+    """Let every user module be loaded afresh when it is next wanted."""
     importlib.invalidate_caches()
     for name, module in list(sys.modules.items()):
         origin = getattr(module, "__file__", None)

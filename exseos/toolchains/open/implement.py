@@ -24,6 +24,7 @@ from exseos.errors import StageError
 from exseos.metrics import Level, Metric
 from exseos.toolchains.agreement import mismatches
 from exseos.toolchains.base import Work
+from exseos.toolchains.earlier import read_x
 from exseos.toolchains.open.interface import Interface
 from exseos.toolchains.open.nextpnr import nextpnr_version, route
 from exseos.toolchains.open.part import parse_part
@@ -111,7 +112,7 @@ def _gate_check(work: Work, folder: Path, interface: Interface, count: int) -> l
 
     if not count:
         return []
-    rows = np.load(work.inputs["prepare"] / "x_test.npy")[:count]
+    rows = read_x(work.inputs["prepare"], "test")[:count]
     shutil.copyfile(share() / "ecp5" / "cells_sim.v", folder / "cells_sim.v")
     run_yosys(
         [
@@ -129,7 +130,7 @@ def _gate_check(work: Work, folder: Path, interface: Interface, count: int) -> l
     build_simulator(folder, "simulator-netlist", optimise="-O0")
     words = run_simulator(folder, "simulator-netlist", interface.input.pack(rows), interface.output.words, interface.latency_cycles)
     outputs = interface.output.unpack(words).reshape(len(rows), *interface.output_shape)
-    wrong = mismatches(outputs, np.load(work.inputs["synthesize"] / "rtl_test.npy")[:count])
+    wrong = mismatches(outputs, np.load(work.inputs["synthesize"] / "rtl_test.npy", allow_pickle=False)[:count])
     level: Level = "gate"
     named = {"gate_rtl_mismatches": wrong, "gate_rows": len(rows)}
     return [

@@ -1,7 +1,7 @@
 """The ``synthesize`` stage of the open toolchain.
 
-Reads ``train/model.keras``, ``train/predictions_test.npy``, ``prepare/x_test.npy``, ``y_test.npy``, ``prepared.json``
-and, if it ran, ``simulate/csim_test.npy``. Writes
+Reads ``train/model.keras``, ``evaluate/predictions_test.npy``, ``objective.json``, ``prepare/x_test.npy``, ``y_test.npy``,
+``prepared.json`` and, if it ran, ``simulate/csim_test.npy``. Writes
 
     rtl/                 the Verilog, with the memory files of its tables
     interface.json       ports, number formats, latency (``exseos.toolchains.open.interface``)
@@ -24,7 +24,8 @@ from exseos.digest import canonical_json
 from exseos.metrics import Metric
 from exseos.toolchains.agreement import mismatches, quality
 from exseos.toolchains.base import Work
-from exseos.toolchains.keras_model import decision_threshold, load_model
+from exseos.toolchains.earlier import read_objective, read_predictions, read_prepared, read_x, read_y
+from exseos.toolchains.keras_model import load_model
 from exseos.toolchains.open.interface import Interface
 from exseos.toolchains.open.part import Part, parse_part
 from exseos.toolchains.open.verilog import TOP, write_verilog
@@ -65,20 +66,20 @@ def _simulate(work: Work, folder: Path, interface: Interface) -> list[Metric]:
     """Simulate all test rows; write ``rtl_test.npy`` and compare it with Keras and the C simulation."""
     import numpy as np
 
-    rows = np.load(work.inputs["prepare"] / "x_test.npy")
+    rows = read_x(work.inputs["prepare"], "test")
     run_yosys([*_read(folder), f"hierarchy -check -top {TOP}", "write_cxxrtl -g0 model.cc"], folder, "RTL")
     build_simulator(folder, "simulator-rtl", optimise="-O1")
     words = run_simulator(folder, "simulator-rtl", interface.input.pack(rows), interface.output.words, interface.latency_cycles)
     outputs = interface.output.unpack(words).reshape(len(rows), *interface.output_shape)
     np.save(work.output / "rtl_test.npy", outputs.astype(np.float32))
-    keras = np.load(work.inputs["train"] / "predictions_test.npy")
+    keras = read_predictions(work.inputs)
     origin = {"origin": "rtl_test.npy", "tool": "yosys", "version": yosys_version()}
     metrics = [
         quality(
-            work.read_json("prepare", "prepared.json")["task"],
+            read_prepared(work.inputs["prepare"]).task,
             outputs,
-            np.load(work.inputs["prepare"] / "y_test.npy"),
-            decision_threshold(work.inputs["train"] / "model.keras"),
+            read_y(work.inputs["prepare"], "test"),
+            read_objective(work.inputs["evaluate"]).threshold,
             level="rtl",
             origin="rtl_test.npy",
             tool="yosys",
@@ -87,7 +88,7 @@ def _simulate(work: Work, folder: Path, interface: Interface) -> list[Metric]:
         _count("rtl_keras_mismatches", mismatches(outputs, keras), origin),
     ]
     if "simulate" in work.inputs:
-        csim = np.load(work.inputs["simulate"] / "csim_test.npy")
+        csim = np.load(work.inputs["simulate"] / "csim_test.npy", allow_pickle=False)
         metrics.append(_count("rtl_csim_mismatches", mismatches(outputs[: len(csim)], csim), origin))
     return [*metrics, _count("rtl_rows", len(rows), origin)]
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from exseos.errors import StageError
 from exseos.toolchains.base import Work
+from exseos.toolchains.earlier import read_predictions, read_x
 
 FOLDER = "hls4ml"
 TEST_DATA = "tb_data"
@@ -24,8 +25,8 @@ def write_test_data(work: Work, folder: Path, rows: int) -> None:
     """Write ``rows`` test rows and Keras's outputs for the project's test bench, in the text form that it reads."""
     import numpy as np
 
-    inputs = np.load(work.inputs["prepare"] / "x_test.npy")[:rows]
-    outputs = np.load(work.inputs["train"] / "predictions_test.npy")[:rows]
+    inputs = read_x(work.inputs["prepare"], "test")[:rows]
+    outputs = read_predictions(work.inputs)[:rows]
     target = folder / TEST_DATA
     target.mkdir(exist_ok=True)
     for name, values in (("tb_input_features.dat", inputs), ("tb_output_predictions.dat", outputs)):

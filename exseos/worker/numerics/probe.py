@@ -43,8 +43,9 @@ def numpy_probe(rows: int, features: int) -> dict[str, str]:
 def model_probe(model: Any, loss: Any, batch_size: int, outputs: int, classes: int) -> dict[str, str]:
     """Digest of the model's outputs and gradients at the batch size, and of ``numpy_probe`` at the input's shape.
 
-    ``loss`` is a Keras loss; ``classes`` is their number, 0 for regression. The weights are ``fixed_weights``, whatever the model's
-    own are, and the model has its own again when this returns: layers run as in inference.
+    ``loss`` is a Keras loss, None for a model that is not trained: then there are no gradients. ``classes`` is their number, 0 for
+    regression. The weights are ``fixed_weights``, whatever the model's own are, and the model has its own again when this returns:
+    layers run as in inference.
     """
     import numpy as np
     import tensorflow as tf
@@ -62,8 +63,9 @@ def model_probe(model: Any, loss: Any, batch_size: int, outputs: int, classes: i
             variable.assign(fixed_weights(tuple(variable.shape)))
         with tf.GradientTape() as tape:
             prediction = model(x, training=False)
-            value = loss(y, prediction)
-        gradients = tape.gradient(value, [variable.value for variable in model.trainable_variables])
+            value = prediction if loss is None else loss(y, prediction)
+        variables = [variable.value for variable in model.trainable_variables]
+        gradients = [] if loss is None else tape.gradient(value, variables)
     finally:
         for variable, values in own:
             variable.assign(values)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from typing import Any, ClassVar
 from exseos.digest import canonical_json
 from exseos.metrics import Metric
 from exseos.toolchains.base import Tool
+from exseos.toolchains.earlier import read_json
 from exseos.toolchains.process import SECONDS
 
 
@@ -26,6 +26,8 @@ class Context:
     files: Path
     output: Path
     toolchains: Mapping[str, Tool] = field(default_factory=dict)
+    allow_inexact: bool = False
+    """What does not repeat is a fact about the run (``facts["inexact"]``), not an error."""
     seconds: float = SECONDS
     """How long the tools of a vendor may run together."""
     progress: Callable[[str, int | None, int | None], None] = lambda text, done, total: None
@@ -37,8 +39,8 @@ class Context:
         (self.output / name).write_bytes(canonical_json(value) + b"\n")
 
     def read_json(self, stage: str, name: str) -> Any:
-        """Read a JSON output of an earlier stage."""
-        return json.loads((self.inputs[stage] / name).read_bytes())
+        """Read a JSON output of an earlier stage. Raises ``StageError`` if it is none."""
+        return read_json(self.inputs[stage] / name)
 
     def write_metrics(self, metrics: Sequence[Metric]) -> None:
         """Write ``metrics.json``: the stage's metrics in the order given."""

@@ -16,6 +16,7 @@ from __future__ import annotations
 import dataclasses
 
 from exseos.digest import sha256_file, sha256_json
+from exseos.toolchains.earlier import read_x
 from exseos.toolchains.keras_model import load_model
 from exseos.worker.hls_project import Settings, write_project
 from exseos.worker.stages.base import Context, Stage
@@ -28,12 +29,10 @@ class Convert(Stage):
 
     def run(self, context: Context) -> None:
         """Raises ``StageError`` for a layer that hls4ml cannot convert and for a softmax that it would get wrong."""
-        import numpy as np
-
         settings = Settings.of(context.parameters["convert"])
         path = context.inputs["train"] / "model.keras"
         context.progress(f"converting for {settings.backend}", None, None)
         model = load_model(path)
-        rows = np.load(context.inputs["prepare"] / "x_train.npy")
+        rows = read_x(context.inputs["prepare"], "train")
         stamp = sha256_json({"model": sha256_file(path), "settings": dataclasses.asdict(settings)})
         context.write_json("convert.json", write_project(model, settings, rows, context.output, stamp))

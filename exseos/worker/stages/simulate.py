@@ -3,7 +3,7 @@
 Parameters: ``{"simulate": {"rows": 2000}}``: the first so many test rows, all if null.
 
 Reads ``convert/hls4ml``, ``convert.json``, ``prepare/x_test.npy``, ``y_test.npy``, ``prepared.json``,
-``train/predictions_test.npy``, ``model.keras``. Writes
+``evaluate/predictions_test.npy``, ``objective.json``. Writes
 
     csim_test.npy    the project's outputs, float32 [rows, outputs…]
     metrics.json     level csim: accuracy, csim_keras_mismatches (rows that differ from Keras bit for bit),
@@ -21,7 +21,7 @@ from typing import Any
 from exseos.errors import StageError
 from exseos.metrics import Metric
 from exseos.toolchains.agreement import decisions, largest_difference, mismatches, quality, refuse_constant
-from exseos.toolchains.keras_model import decision_threshold
+from exseos.toolchains.earlier import read_objective, read_predictions, read_prepared, read_x, read_y
 from exseos.toolchains.process import SECONDS, run_tool
 from exseos.worker.hls_project import FOLDER
 from exseos.worker.stages.base import Context, Stage
@@ -45,8 +45,8 @@ class Simulate(Stage):
         import numpy as np
 
         facts = context.read_json("convert", "convert.json")
-        rows = np.load(context.inputs["prepare"] / "x_test.npy")[: context.parameters["simulate"]["rows"]]
-        keras = np.load(context.inputs["train"] / "predictions_test.npy")[: len(rows)]
+        rows = read_x(context.inputs["prepare"], "test")[: context.parameters["simulate"]["rows"]]
+        keras = read_predictions(context.inputs)[: len(rows)]
         with TemporaryDirectory() as scratch:
             folder = Path(scratch) / FOLDER
             shutil.copytree(context.inputs["convert"] / FOLDER, folder)
@@ -114,9 +114,9 @@ def run_project(folder: Path, facts: dict[str, Any], rows: Any, *, seconds: floa
 def _metrics(context: Context, outputs: Any, keras: Any, version: str) -> list[Metric]:
     import numpy as np
 
-    threshold = decision_threshold(context.inputs["train"] / "model.keras")
-    task = context.read_json("prepare", "prepared.json")["task"]
-    targets = np.load(context.inputs["prepare"] / "y_test.npy")[: len(outputs)]
+    threshold = read_objective(context.inputs["evaluate"]).threshold
+    task = read_prepared(context.inputs["prepare"]).task
+    targets = read_y(context.inputs["prepare"], "test")[: len(outputs)]
     origin = {"origin": "csim_test.npy", "tool": "hls4ml", "version": version}
     metrics = [
         quality(task, outputs, targets, threshold, level="csim", origin="csim_test.npy", tool="hls4ml", version=version),

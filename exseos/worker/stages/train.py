@@ -7,9 +7,9 @@ Parameters::
              schedule: null | {cosine_decay: {alpha}}, loss: auto | NAME}
     stream: {batch_size, shuffle}
 
-Outputs: ``model.keras`` (canonical), ``history.json`` (a list per quantity, a number per epoch), ``predictions_test.npy`` (float32 outputs
-of Keras on ``x_test``), ``objective.json`` (loss, from_logits, and the threshold above which a binary model says the second class),
-``metrics.json``.
+Outputs: ``model.keras`` (canonical), ``history.json`` (a list per quantity, a number per epoch), ``objective.json`` (loss,
+from_logits, and the threshold above which a binary model says the second class), ``initial.json`` (path, shape, type and SHA-256
+of every weight before the training). No metrics: they are measured by ``evaluate``, where no code of the user runs.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from exseos.errors import StageError
-from exseos.metrics import Metric
-from exseos.worker import determinism, keras_file, user_code
+from exseos.toolchains.earlier import Prepared, read_prepared, read_x, read_y
+from exseos.worker import determinism, initial, keras_file, user_code
+from exseos.worker.ranges import has_ebops, trace_ranges
 from exseos.worker.stages.base import Context, Stage
 
 if TYPE_CHECKING:
@@ -29,13 +30,11 @@ if TYPE_CHECKING:
     from exseos.worker.objective import Objective
 
 _BLOCK = 1024
-"""Rows at once in prediction, whatever the batch size of the training."""
-_TRACED_BLOCK = 8192
-"""Rows at once in range tracing, which keeps only minima and maxima."""
+"""Rows at once in validation, whatever the batch size of the training."""
 
 
 class Train(Stage):
-    """Builds the user's model, checks it, trains it, traces the ranges of its quantizers, and measures it on the test part."""
+    """Builds the user's model, checks it, trains it, and traces the ranges of its quantizers."""
 
     name = "train"
     user_code = True
@@ -46,45 +45,40 @@ class Train(Stage):
         from exseos.worker.numerics import probe
         from exseos.worker.numerics.audit import Audit
 
-        determinism.start_training(context.seed)
-        audit = Audit()
-        prepared = context.read_json("prepare", "prepared.json")
-        arrays = {f"{kind}_{part}": _open(context, f"{kind}_{part}.npy") for part in ("train", "validation", "test") for kind in "xy"}
+        prepared = read_prepared(context.inputs["prepare"])
+        read = {"x": read_x, "y": read_y}
+        arrays = {f"{kind}_{part}": read[kind](context.inputs["prepare"], part) for part in ("train", "validation") for kind in "xy"}
         label = context.parameters["model"]["call"]
         where = f"{user_code.SHOWN_AS}/{label}"
-        targets = arrays["y_train"].shape[1] if prepared["task"] == "regression" else 0
+        targets = arrays["y_train"].shape[1] if prepared.task == "regression" else 0
+        determinism.start_training(context.seed)
+        with initial.another_moment():
+            first = build(context, prepared, targets)
+        noted = initial.beginning(first)
+        user_code.forget(context.files)
+        determinism.start_training(context.seed)
+        audit = Audit()
         model = build(context, prepared, targets)
-        objective.check_shape(model, prepared["task"], tuple(prepared["input_shape"]), len(prepared["classes"]), targets, where)
-        goal = objective.choose(model, prepared["task"], context.parameters["train"].get("loss", "auto"), where)
+        begun = initial.beginning(model)
+        del first  # not before: the second model must lie elsewhere
+        context.facts["inexact"] = begun.differing(noted)
+        if not context.allow_inexact:
+            initial.refuse(context.facts["inexact"], where)
+        objective.check_shape(model, prepared.task, prepared.input_shape, len(prepared.classes), targets, where)
+        goal = objective.choose(model, prepared.task, context.parameters["train"].get("loss", "auto"), where)
         batch_size = context.parameters["stream"]["batch_size"]
-        context.facts["probe"] = probe.model_probe(model, goal.keras_loss(), batch_size, model.output_shape[-1], len(prepared["classes"]))
+        context.facts["probe"] = probe.model_probe(model, goal.keras_loss(), batch_size, model.output_shape[-1], len(prepared.classes))
         history = fit(context, model, goal, arrays, audit)
-        ebops = trace_ranges(model, arrays)
-        outputs = predict(model, arrays["x_test"])
+        trace_ranges(model, arrays)
         keras_file.save(model, context.output / "model.keras")
-        save_array(context, "predictions_test.npy", outputs)
         context.write_json("history.json", history)
-        context.write_json("objective.json", {"loss": goal.loss, "from_logits": goal.from_logits, "threshold": goal.threshold})
-        context.write_metrics(measure(model, goal, outputs, arrays["y_test"], ebops))
+        context.write_json("initial.json", begun.record())
+        context.write_json("objective.json", goal.record())
         audit.close()
         context.facts["numerics"] = {"operations": len(audit.used), "unknown": audit.unknown()}
 
 
-def _open(context: Context, name: str) -> NDArray[Any]:
-    import numpy as np
-
-    array: NDArray[Any] = np.load(context.inputs["prepare"] / name, mmap_mode="r", allow_pickle=False)
-    return array
-
-
-def save_array(context: Context, name: str, array: NDArray[Any]) -> None:
-    """Write ``array`` as float32 in C order to ``output/name``."""
-    import numpy as np
-
-    np.save(context.output / name, np.ascontiguousarray(array, dtype=np.float32), allow_pickle=False)
-
-
-def build(context: Context, prepared: dict[str, Any], targets: int) -> Any:
+def build(context: Context, prepared: Prepared, targets: int) -> Any:
     """The model that the user's function returns; anything but a Keras model is a ``StageError``."""
     import keras
 
@@ -93,11 +87,11 @@ def build(context: Context, prepared: dict[str, Any], targets: int) -> Any:
     parameters = dict(context.parameters["model"])
     label = parameters.pop("call")
     offered = {
-        "input_shape": tuple(prepared["input_shape"]),
-        "outputs": outputs_wanted(prepared["task"], len(prepared["classes"]), targets),
-        "task": prepared["task"],
-        "classes": tuple(prepared["classes"]),
-        "features": tuple(prepared["features"]),
+        "input_shape": prepared.input_shape,
+        "outputs": outputs_wanted(prepared.task, len(prepared.classes), targets),
+        "task": prepared.task,
+        "classes": prepared.classes,
+        "features": prepared.features,
         "seed": context.seed,
     }
     model = user_code.call(user_code.load(label, context.files), label, offered, parameters)
@@ -186,75 +180,3 @@ def _callbacks(context: Context, model: Any, epochs: int, audit: Audit) -> list[
 
         callbacks.append(FreeEBOPs())
     return [*callbacks, Watch()]
-
-
-def has_ebops(model: Any) -> bool:
-    """Whether a layer of ``model`` is an HGQ2 layer that counts effective bit operations."""
-    return any(getattr(layer, "enable_ebops", False) for layer in model._flatten_layers())
-
-
-def trace_ranges(model: Any, arrays: dict[str, NDArray[Any]]) -> int | None:
-    """Fix the integer bits of HGQ2's activations by the training and validation rows; returns the EBOPs, None for a plain model.
-
-    Test rows take no part: a value out of the traced range wraps around on them as it would in hardware.
-    """
-    if not has_ebops(model):
-        return None
-    from hgq.utils import trace_minmax
-
-    from exseos.worker.rows import Batches
-
-    trace_minmax(model, Batches(arrays["x_train"], None, _TRACED_BLOCK), reset=True, verbose=False)
-    if len(arrays["x_validation"]):
-        return int(trace_minmax(model, Batches(arrays["x_validation"], None, _TRACED_BLOCK), reset=False, verbose=False))
-    return sum(int(layer.ebops) for layer in model.layers if getattr(layer, "enable_ebops", False))
-
-
-def predict(model: Any, x: NDArray[Any]) -> NDArray[Any]:
-    """Outputs of ``model`` on ``x`` as float32 [rows, outputs]. Raises ``StageError`` if one is not finite."""
-    import numpy as np
-
-    outputs = np.concatenate(
-        [np.asarray(model(np.asarray(x[start : start + _BLOCK]), training=False)) for start in range(0, len(x), _BLOCK)]
-    )
-    if not np.isfinite(outputs).all():
-        raise StageError("the trained model's outputs are not finite on the test part", where="train", hint="Lower the learning rate.")
-    return outputs
-
-
-def count_parameters(model: Any) -> int:
-    """Trainable weights of ``model``, without the bit widths that HGQ2 trains along."""
-    from exseos.worker.numerics.probe import bit_widths
-
-    widths = bit_widths(model)
-    return sum(math.prod(weight.shape) for weight in model.trainable_weights if id(weight) not in widths)
-
-
-def measure(model: Any, goal: Objective, outputs: NDArray[Any], y: NDArray[Any], ebops: int | None) -> list[Metric]:
-    """The metrics of level ``float``: on the test part, and the size of the model."""
-    import keras
-
-    from exseos.worker.objective import accuracy, area_under_curve, mean_loss
-
-    found: list[tuple[str, float | int, str]] = []
-    if goal.loss != "mean_squared_error":
-        found.append(("accuracy", accuracy(outputs, y, goal.threshold), "1"))
-    found.append(("loss", mean_loss(goal.keras_loss(), y, outputs), "1"))
-    if goal.threshold is not None and 0 < int(y.sum()) < len(y):
-        found.append(("auc", area_under_curve(outputs[:, 0], y), "1"))
-    found.append(("parameters", count_parameters(model), "count"))
-    if ebops is not None:
-        found.append(("ebops", ebops, "count"))
-    origin = {"parameters": "model.keras", "ebops": "model.keras"}
-    return [
-        Metric(
-            name=name,
-            value=value,
-            unit=unit,
-            level="float",
-            origin=origin.get(name, "predictions_test.npy"),
-            tool="keras",
-            version=keras.__version__,
-        )
-        for name, value, unit in found
-    ]
