@@ -70,7 +70,7 @@ def find_basis(
     capsules = entry.verdict == "trusted" or "laid over" not in entry.detail
     wheel, lock = (brought, content.lock) if capsules else (mine, content.lock.model_copy(update={"exseos": own}))
     try:
-        image = image_of(lock, wheel, store.cache, progress, network)
+        image = image_of(lock, wheel, store.cache, progress)
     except DigestMismatch:
         raise
     except ExseosError as error:

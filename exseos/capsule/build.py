@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from exseos.capsule.claims import ClaimsError, judge
 from exseos.capsule.comparison import differing
@@ -172,7 +173,13 @@ def _run(ready: Prepared, engine: Engine, request: BuildRequest, scratch: Path, 
 
 
 def workers_of(
-    ready: Prepared, engine: Engine, request: BuildRequest, folder: Path, store: Store, progress: Progress, timing: str | None = None
+    ready: Prepared,
+    engine: Engine,
+    request: BuildRequest,
+    folder: Path,
+    store: Store,
+    progress: Progress,
+    timing: Literal["one cpu"] | None = None,
 ) -> Workers:
     """Workers that see the experiment; a stage whose toolchain is not mounted is a ``UsageError``."""
     return BuildWorkers(

@@ -121,7 +121,8 @@ class _Check:
             ("licence", index.licence, experiment.license, "license"),
         ):
             if found != wanted:
-                self._follows(INDEX, f"the {what} is {visible(found)!r}, and the spec gives {visible(wanted)!r}", said=key in experiment.model_fields_set)
+                problem = f"the {what} is {visible(found)!r}, and the spec gives {visible(wanted)!r}"
+                self._follows(INDEX, problem, said=key in experiment.model_fields_set)
         if self.lock.exseos is not None and index.made_with != self.lock.exseos.version:
             self.add(INDEX, f"it was made with exseos {visible(index.made_with)}, and the lock pins {self.lock.exseos.version}")
         if [(trial.name, trial.values) for trial in index.trials] != [(TRIAL, {})]:
@@ -151,7 +152,7 @@ class _Check:
             "kind": planned.kind,
             "exact": planned.exact,
             "location": planned.location,
-            "inputs": {name: stage for name, stage in planned.inputs.items()},
+            "inputs": dict(planned.inputs),
             "data": {name: self.lock.data[name].sha256 for name in planned.data if name in self.lock.data},
             "files": files if planned.declared.user_code else None,
             "toolchain": planned.fingerprint({name: pin.fingerprint for name, pin in pins.items()}),

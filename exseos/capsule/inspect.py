@@ -67,43 +67,6 @@ def inspect(source: Path | str | BinaryIO) -> Inspection:
 
 def _inspection(capsule: Capsule) -> Inspection:
     index, reader = capsule.index, capsule.reader
-    sizes: dict[str, int]
-    """First part of the entry names → bytes of their content."""
-    has_image: bool
-    has_data: bool
-    left_out: tuple[str, ...]
-    """Optional files of the index that are not in this file."""
-    trials: tuple[Trial, ...]
-    chosen: str
-    metrics: dict[str, float | int]
-    """The chosen trial's metrics, each at the level nearest to the hardware."""
-    metrics_by_level: dict[str, dict[Level, float | int]]
-    designs: dict[str, dict[Level, dict[str, float | int]]]
-    """Stage → level → metrics: of several designs, each with its own."""
-    claims: tuple[ClaimRecord, ...]
-    stages: tuple[StageSummary, ...]
-
-
-def inspect(source: Path | str | BinaryIO) -> Inspection:
-    """Read the index and the two lists of the capsule at ``source``, a path or a seekable file.
-
-    Raises ``CapsuleError`` if it is no capsule or its index does not fit the experiment id.
-    """
-    with ArchiveReader(source) as reader:
-        index = read_index(reader)
-        if sha256_bytes(reader.read(MANIFEST, TEXT_LIMIT_BYTES)) != index.id:
-            raise CapsuleError(f"the experiment id is not that of {MANIFEST}", where=INDEX, hint="Run `exseos capsule verify` to see more.")
-        return _inspection(reader, index, sha256_bytes(reader.read(SEAL, TEXT_LIMIT_BYTES)))
-
-
-def read_index(reader: ArchiveReader) -> Index:
-    """The index of an open capsule; raises ``CapsuleError`` if there is none or it is not valid."""
-    if INDEX not in reader:
-        raise CapsuleError(f"this zip has no {INDEX}: it is not a capsule", where=reader.where)
-    return Index.parse(reader.read(INDEX, TEXT_LIMIT_BYTES))
-
-
-def _inspection(reader: ArchiveReader, index: Index, seal: str) -> Inspection:
     sizes: dict[str, int] = {}
     for member in reader.members:
         part = member.name.partition("/")[0]
@@ -130,8 +93,15 @@ def _inspection(reader: ArchiveReader, index: Index, seal: str) -> Inspection:
         designs=_by_stage(index),
         claims=index.claims,
         stages=tuple(
-            StageSummary(trial=s.trial, stage=s.stage, exact=s.exact, needs=s.needs, files=len(capsule.outputs(s)), outputs_digest=s.outputs_digest)
-            for s in index.stages
+            StageSummary(
+                trial=one.trial,
+                stage=one.stage,
+                exact=one.exact,
+                needs=one.needs,
+                files=len(capsule.outputs(one)),
+                outputs_digest=one.outputs_digest,
+            )
+            for one in index.stages
         ),
     )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from exseos.capsule.basis import Trust, data_entry, find_basis
 from exseos.capsule.content import Content
@@ -110,7 +111,8 @@ def _bring_data(
     found: dict[str, Path] = {}
     lacking: dict[str, str] = {}
     entries = []
-    lock, common = content.lock, {"cache": store.cache, "python": content.lock.python, "progress": progress, "network": request.network}
+    lock = content.lock
+    common: dict[str, Any] = {"cache": store.cache, "python": lock.python, "progress": progress}
     for name, source in sorted(content.experiment.data.items()):
         pinned = lock.data[name]
         entry = f"data/{name}/{pinned.filename}"

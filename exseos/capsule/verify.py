@@ -83,7 +83,8 @@ def verified(capsule: Capsule, doing: str, progress: Progress) -> tuple[Content,
     report = verify_open(capsule, progress)
     if not report.ok or report.content is None or report.seal is None:
         listed = "\n".join(f"  {problem}" for problem in report.problems[:20])
-        raise CapsuleError(f"the capsule does not verify and was not {doing}; problems: {len(report.problems)}\n{listed}", where=capsule.where)
+        what = f"the capsule does not verify and was not {doing}; problems: {len(report.problems)}"
+        raise CapsuleError(f"{what}\n{listed}", where=capsule.where)
     return report.content, report.seal
 
 

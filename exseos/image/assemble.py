@@ -47,6 +47,16 @@ def assemble(base: Sequence[DebPackage], wheels: Sequence[Path], exseos_wheel: P
     return Image(image_config(own_config(), named), tuple(layers), cache)
 
 
+def with_worker(image: Image, wheel: Path, cache: Path, progress: Progress) -> Image:
+    """``image`` with the exseos of ``wheel`` in the place of its own."""
+    name = "exseos"
+    made_by = [str(one["created_by"]) for one in image.config["history"]]
+    kept = [(by, layer) for by, layer in zip(made_by, image.layers, strict=True) if by != name]
+    kept.append((name, wheel_layer([wheel], LayerStore(cache), progress)))
+    config = image_config(own_config(), [(by, layer.sha256) for by, layer in kept])
+    return Image(config, tuple(layer for _, layer in kept), cache)
+
+
 @cached
 def _format() -> str:
     return sha256_json({name: sha256_file(Path(__file__).with_name(name)) for name in _SHAPING})

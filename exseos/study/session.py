@@ -12,11 +12,11 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
 from exseos.digest import canonical_json
 from exseos.engines.base import Command, Engine, ImageSource, Limits, Mount, Process
-from exseos.errors import ExseosError, HostError, StageError
+from exseos.errors import HostError, StageError
 from exseos.manifest import Manifest
 from exseos.progress import Progress
 from exseos.store import Store, host_errors
@@ -133,7 +133,7 @@ class Session:
         inputs: Mapping[str, tuple[Path, Manifest]],
         *,
         allow_inexact: bool = False,
-        timing: str | None = None,
+        timing: Literal["one cpu"] | None = None,
     ) -> dict[str, Any]:
         """Run a stage of the kind ``stage`` on ``inputs`` (what it calls them → folder and manifest of their outputs).
 

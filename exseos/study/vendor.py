@@ -35,10 +35,9 @@ class Vendor:
     host_network: bool = False
 
     @property
-    def mounted(self) -> dict[str, dict[str, str]]:
+    def mounted(self) -> dict[str, Mounted]:
         """For the task, by the toolchain's name."""
-        found = Mounted(root=str(self.installation.root), version=self.pin.version, fingerprint=self.pin.fingerprint)
-        return {self.pin.name: found.model_dump()}
+        return {self.pin.name: Mounted(root=str(self.installation.root), version=self.pin.version, fingerprint=self.pin.fingerprint)}
 
     @property
     def variables(self) -> Mapping[str, str]:

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
 from exseos.engines.base import Engine, ImageSource, Limits
 from exseos.errors import ExseosError, HostError, StageError
@@ -55,7 +55,7 @@ class Workers:
     vendors: Mapping[str, Vendor] = field(default_factory=dict)
     """Toolchains that are mounted, by name."""
     allow_inexact: bool = False
-    timing: str | None = None
+    timing: Literal["one cpu"] | None = None
 
     def __post_init__(self) -> None:
         self._numbers = itertools.count(1)

@@ -50,10 +50,6 @@ class Task(BaseModel):
     """How the threads of the stage run: on one CPU, so that they take turns in another way; None: as the machine lets them."""
     files: str = "/spec"
     """Folder with the spec's own files (user code), read-only."""
-    allow_inexact: bool = False
-    """Whether a model whose code gives other initial weights each time is trained all the same, and named in the facts."""
-    timing: str | None = None
-    """``one cpu``: run on one CPU only, so that threads meet at other times than in a first run."""
     output: str
     """An empty folder to fill."""
 

@@ -68,13 +68,15 @@ class Server:
         try:
             if operation == "hello":
                 result = hello()
+            elif operation == "warm":
+                result = _warm(str(request.get("stage")))
             elif operation == "run":
                 task = Task.model_validate(request.get("task"))
                 files, output = Path(task.files), Path(task.output)
                 mounted = [*task.inputs.values(), *task.data.values(), task.output]
                 result = self._run(number, str(request.get("stage")), task)
             else:
-                raise HostError(f"there is no operation {operation!r}", hint="Operations are hello, run and bye.")
+                raise HostError(f"there is no operation {operation!r}", hint="Operations are hello, warm, run and bye.")
         except BaseException as error:  # user code may raise anything, even SystemExit; the host must hear of it
             if isinstance(error, KeyboardInterrupt):
                 raise
@@ -144,6 +146,16 @@ def _pin(cpus: set[int]) -> None:
     for thread in Path("/proc/self/task").iterdir():
         with suppress(ProcessLookupError):  # it ended meanwhile
             os.sched_setaffinity(int(thread.name), cpus)
+
+
+def _warm(name: str) -> dict[str, Any]:
+    """Load what the stage called ``name`` needs: as it does itself, so that nothing is computed otherwise."""
+    determinism.check()
+    numerics.activate_on_import()
+    for module in find_stage(name).libraries:
+        with suppress(ImportError):  # an image may lack what this experiment does not need
+            importlib.import_module(module)
+    return {}
 
 
 def stage_names() -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from exseos.digest import canonical_json
 from exseos.metrics import Metric
+from exseos.stages import KINDS
 from exseos.toolchains.base import Tool
 from exseos.toolchains.earlier import read_json
 from exseos.toolchains.process import SECONDS
@@ -51,8 +52,13 @@ class Stage(ABC):
     """One step of an experiment. Exact: the same context gives the same bytes in ``output``, anywhere."""
 
     name: ClassVar[str]
-    user_code: ClassVar[bool] = False
-    """Whether it calls functions of the spec's files: only then can they be imported, since only then do they enter its key."""
+    libraries: ClassVar[tuple[str, ...]] = ()
+    """Modules that take long to load and that every run of it needs."""
+
+    @property
+    def user_code(self) -> bool:
+        """Whether it calls functions of the spec's files: only then can they be imported, since only then do they enter its key."""
+        return KINDS[self.name].user_code
 
     @abstractmethod
     def run(self, context: Context) -> None:

@@ -26,6 +26,7 @@ class Convert(Stage):
     """See the module."""
 
     name = "convert"
+    libraries = ("tensorflow", "keras", "hgq", "hls4ml", "hls4ml.converters")
 
     def run(self, context: Context) -> None:
         """Raises ``StageError`` for a layer that hls4ml cannot convert and for a softmax that it would get wrong."""

@@ -35,6 +35,7 @@ class Evaluate(Stage):
     """Loads the model twice: one copy predicts, the number ranges of the other are traced again, which gives its EBOPs."""
 
     name = "evaluate"
+    libraries = ("tensorflow", "keras", "hgq")
 
     def run(self, context: Context) -> None:
         """Raises ``StageError`` for a model that is not one of layers of Keras and HGQ2, or not what ``train`` says of it."""

@@ -33,7 +33,7 @@ class Prepare(Stage):
     """Reads, encodes, splits, and fits every step on the training part alone."""
 
     name = "prepare"
-    user_code = True
+    libraries = ("numpy",)
 
     def run(self, context: Context) -> None:
         determinism.check_numpy()

@@ -10,6 +10,7 @@ class Synthesize(Stage):
     """Fills the output as the toolchain says; all write ``metrics.json``."""
 
     name = "synthesize"
+    libraries = ("tensorflow", "keras", "hgq", "da4ml", "da4ml.codegen", "pyosys.libyosys")
 
     def run(self, context: Context) -> None:
         """Raises ``UsageError`` for an unknown toolchain, ``StageError`` for a model or design it cannot take."""

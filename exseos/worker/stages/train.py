@@ -37,7 +37,7 @@ class Train(Stage):
     """Builds the user's model, checks it, trains it, and traces the ranges of its quantizers."""
 
     name = "train"
-    user_code = True
+    libraries = ("tensorflow", "keras", "hgq")
 
     def run(self, context: Context) -> None:
         context.progress("loading TensorFlow", None, None)
