@@ -47,8 +47,18 @@ def judge(claims: Iterable[Claim], metrics: Sequence[MetricRecord], trial: str) 
 
 def record_of(claim: Claim, trial: str, recorded: float | int | None) -> ClaimRecord:
     """What a capsule keeps of a claim of the spec about ``trial``, for which ``recorded`` was measured."""
-    own = {**claim.model_dump(include={"text", "stage", "metric", "level", "value", "absolute", "relative"}), "trial": trial}
-    record = ClaimRecord(**own, recorded=recorded, holds=False)
+    record = ClaimRecord(
+        text=claim.text,
+        trial=trial,
+        stage=claim.stage,
+        metric=claim.metric,
+        level=claim.level,
+        value=claim.value,
+        absolute=claim.absolute,
+        relative=claim.relative,
+        recorded=recorded,
+        holds=False,
+    )
     return record.model_copy(update={"holds": record.accepts(recorded)})
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from exseos.resolve.check import check_parts
 from exseos.resolve.fit import misfit
 from exseos.spec import Spec, parse_spec
 from exseos.spec.models import Experiment
-from exseos.study.plan import TRIAL, StagePlan, differences, plan
+from exseos.study.plan import TRIAL, StagePlan, differences, plan, restored
 from exseos.study.vendor import described
 from exseos.text import visible
 
@@ -172,9 +172,7 @@ class _Check:
             self._follows(INDEX, what, said="seed" in self.experiment.model_fields_set)
         for place, explicit in differences(said.parameters, record.parameters, planned.parameters):
             self._follows(INDEX, f"{label}: its parameter {visible(place)} is not what the spec gives", said=explicit)
-        self.plans[record.stage] = StagePlan(
-            planned.name, record.parameters, planned.inputs, planned.role, planned.data, planned.toolchain, planned.exact
-        )
+        self.plans[record.stage] = replace(planned, parameters=restored(record.parameters, planned.parameters))
 
     def _claims(self) -> None:
         wanted = []

@@ -204,6 +204,17 @@ def differences(explicit: Any, recorded: Any, default: Any, place: tuple[str, ..
         yield ".".join(place), True
 
 
+def restored(recorded: Any, default: Any) -> Any:
+    """``recorded`` parameters with numbers of the kind that the spec gives: JSON does not tell 1.0 from 1, and Python code does."""
+    if _same(recorded, default):
+        return default
+    if isinstance(recorded, dict) and isinstance(default, dict):
+        return {key: restored(value, default[key]) if key in default else value for key, value in recorded.items()}
+    if isinstance(recorded, list) and isinstance(default, list) and len(recorded) == len(default):
+        return list(map(restored, recorded, default))
+    return float(recorded) if isinstance(default, float) and isinstance(recorded, int) else recorded
+
+
 def _same(one: Any, two: Any) -> bool:
     """Equal as JSON: 1 is 1.0, and true is not 1."""
     if isinstance(one, bool) or isinstance(two, bool):
