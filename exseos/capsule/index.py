@@ -143,7 +143,7 @@ class Index(Part):
     """The whole of ``capsule.json``."""
 
     exseos_capsule: Literal[1] = 1
-    name: str
+    name: Name
     title: str
     id: Sha256
     image_id: ImageId
