@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from exseos.paths import absolute, shown, typed
 from exseos.store import Store, default_root
+from exseos.text import is_plain
 
 
 @pytest.fixture(autouse=True)
@@ -49,6 +52,14 @@ def test_what_is_shown_names_the_same_file_again(here: Path, name: str) -> None:
     assert not shown(here / name).startswith("-")
     (word,) = shlex.split(typed(here / name))
     assert absolute(word) == here / name
+
+
+@pytest.mark.parametrize("name", ["a\x1b1[2J", "a\nb", "b\u202ec'd\\e", "-\u200b", "\udcff1", "\u0301"])
+def test_what_a_terminal_obeys_or_hides_can_be_typed_all_the_same(here: Path, name: str) -> None:
+    assert is_plain(shown(here / name))
+    assert is_plain(typed(here / name))
+    done = subprocess.run(["bash", "-c", f"printf %s {typed(here / name)}"], capture_output=True, check=True)
+    assert absolute(os.fsdecode(done.stdout)) == here / name
 
 
 def test_what_is_elsewhere_is_shown_whole(here: Path) -> None:

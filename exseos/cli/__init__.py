@@ -97,13 +97,12 @@ def _tell(what: str, where: str | None, hint: str | None) -> None:
         click.echo("\n".join(lines), err=True)
         return
     from rich.console import Console
-    from rich.markup import escape
 
     from exseos.cli.console import say
 
     console = Console(stderr=True, highlight=False, emoji=False)
     for line in lines:
-        say(console, escape(line))
+        say(console, line)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -7,7 +7,6 @@ import time
 from types import TracebackType
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
@@ -18,14 +17,17 @@ _FRAMES = {number: f"\\u{number:04x}" for number in range(0x2500, 0x2580)}
 """What tables are drawn with, so that no text in a cell draws another."""
 
 
-def plain(value: object, *, escaped: bool = False, limit: int = LIMIT) -> str:
-    """``value``, which anybody may have written, for the markup of rich: on one line, and neither markup nor part of a table."""
-    return escape(visible(value, escaped=escaped, limit=limit).translate(_FRAMES))
+def cell(value: object, *, escaped: bool = False, limit: int = LIMIT, style: str = "") -> Text:
+    """``value``, which anybody may have written, for a line or table: on one line, and neither markup nor part of a table."""
+    return Text(visible(value, escaped=escaped, limit=limit).translate(_FRAMES), style=style)
 
 
-def say(console: Console, markup: str, indent: int = 4) -> None:
-    """Print one line. On a terminal, what does not fit is indented, so that no text can be so long that it begins a line."""
-    line = console.render_str(markup)
+def say(console: Console, *parts: str | Text | tuple[str, str], indent: int = 4) -> None:
+    """Print one line: text, with its style or without, but no markup.
+
+    On a terminal, what does not fit is indented, so that no text can be so long that it begins a line.
+    """
+    line = Text.assemble(*parts)
     if not console.is_terminal:
         console.print(line, soft_wrap=True)
         return
@@ -67,7 +69,7 @@ class Terminal:
         self._live.stop()
 
     def step(self, text: str) -> None:
-        say(self._live.console, f"[green]•[/green] {plain(text, escaped=True)}")
+        say(self._live.console, ("•", "green"), " ", cell(text, escaped=True))
 
     def advance(self, task: str, done: int, total: int | None, unit: str = "B") -> None:
         with self._lock:

@@ -10,11 +10,12 @@ from typing import get_args
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from exseos.capsule.claims import describe
 from exseos.capsule.inspect import Inspection
 from exseos.capsule.verdict import Verdict, VerdictEntry
-from exseos.cli.console import plain, say
+from exseos.cli.console import cell, say
 from exseos.lock import STAND_IN
 from exseos.metrics import Level
 from exseos.paths import shown
@@ -52,24 +53,25 @@ def verdict_json(verdict: Verdict) -> str:
 def show_inspection(inspection: Inspection, path: Path) -> None:
     """Ids, metrics by level and claims."""
     console = _console()
-    say(console, f"[bold]{plain(shown(path), escaped=True)}[/bold]  {inspection.size / 1e6:,.1f} MB")
-    say(console, f"  {plain(inspection.title)}")
+    say(console, cell(shown(path), escaped=True, style="bold"), f"  {inspection.size / 1e6:,.1f} MB")
+    say(console, "  ", cell(inspection.title))
     for label, value in (("experiment id", inspection.id), ("seal", inspection.seal), ("image", inspection.image_id)):
-        say(console, f"  {label:13}  {plain(value)}")
+        say(console, f"  {label:13}  ", cell(value))
     if inspection.left_out:
-        say(console, f"  not inside     {plain(', '.join(inspection.left_out))}")
+        say(console, "  not inside     ", cell(", ".join(inspection.left_out)))
     for stage in inspection.stages:
         if stage.needs and STAND_IN in stage.needs:
-            say(console, f"  [bold red]not real       {plain(stage.stage)} ran with {plain(stage.needs)}[/]")
+            not_real = Text.assemble("not real       ", cell(stage.stage), " ran with ", cell(stage.needs), style="bold red")
+            say(console, "  ", not_real)
     _show_metrics(console, inspection)
     if inspection.claims:
         claims = Table("claim", "claimed", "recorded", "", title="Claims", title_justify="left")
         for claim in inspection.claims:
             claims.add_row(
-                plain(claim.text),
-                plain(describe(claim)),
+                cell(claim.text),
+                cell(describe(claim)),
                 _number(claim.recorded),
-                "[green]holds[/green]" if claim.holds else "[bold red]fails[/bold red]",
+                Text("holds", "green") if claim.holds else Text("fails", "bold red"),
             )
         console.print(claims)
 
@@ -103,9 +105,10 @@ def _metrics_table(console: Console, title: str, columns: Sequence[_Column]) -> 
     table.add_column("metric", no_wrap=True)
     for stage, level, _ in columns:
         design = stage.partition("-")[2] or stage
-        table.add_column(f"{level}\n{plain(design, limit=_MOST_NAME)}" if stage else level, justify="right", overflow="fold")
+        heading = Text.assemble(level, "\n", cell(design, limit=_MOST_NAME)) if stage else level
+        table.add_column(heading, justify="right", overflow="fold")
     for name in sorted({name for _, _, values in columns for name in values if not name.endswith(DETAILS)}):
-        table.add_row(plain(name, limit=_MOST_NAME), *[_number(values.get(name)) for _, _, values in columns])
+        table.add_row(cell(name, limit=_MOST_NAME), *[_number(values.get(name)) for _, _, values in columns])
     console.print(table)
 
 
@@ -121,27 +124,27 @@ def show_verdict(verdict: Verdict) -> None:
             table.add_section()
         table.add_row(
             entry.kind if entry.kind != kind else "",
-            plain(entry.name),
+            cell(entry.name),
             _number(entry.claimed),
             _number(entry.expected),
             _number(entry.found),
-            f"[{_STYLES[entry.verdict]}]{entry.verdict}[/]",
-            plain(_detail(entry), escaped=True),
+            Text(entry.verdict, _STYLES[entry.verdict]),
+            cell(_detail(entry), escaped=True),
         )
         kind = entry.kind
     if kind == "metric":
         _add_details(table, verdict.entries)
     console.print(table)
     for note in verdict.notes:
-        say(console, f"note: {plain(note, escaped=True)}")
+        say(console, "note: ", cell(note, escaped=True))
     for limit in verdict.not_enforced:
-        say(console, plain(f"not enforced by {verdict.engine}: {limit}", escaped=True))
+        say(console, "not enforced by ", cell(verdict.engine), ": ", cell(limit, escaped=True))
     style, text = _OVERALL[verdict.verdict]
     if verdict.verdict == "reproduced" and not any(entry.kind == "claim" for entry in verdict.entries):
         text = "reproduced: every output and metric is as recorded; the capsule makes no claims"
-    say(console, f"[{style}]{text}[/]")
-    say(console, f"  experiment id  {plain(verdict.id)}")
-    say(console, f"  engine         {plain(verdict.engine)}")
+    say(console, (text, style))
+    say(console, "  experiment id  ", cell(verdict.id))
+    say(console, "  engine         ", cell(verdict.engine))
 
 
 def _is_detail(entry: VerdictEntry) -> bool:
@@ -152,18 +155,18 @@ def _is_detail(entry: VerdictEntry) -> bool:
 def _add_details(table: Table, entries: Sequence[VerdictEntry]) -> None:
     """One line for all that are not shown, by verdict."""
     for verdict, count in Counter(entry.verdict for entry in entries if _is_detail(entry)).items():
-        table.add_row("", f"{count} more, in --json", "", "", "", f"[{_STYLES[verdict]}]{verdict}[/]", "")
+        table.add_row("", f"{count} more, in --json", "", "", "", Text(verdict, _STYLES[verdict]), "")
 
 
 def _detail(entry: VerdictEntry) -> str:
     return "" if entry.kind == "claim" and entry.verdict in ("identical", "within tolerance") else entry.detail
 
 
-def _number(value: str | float | None) -> str:
+def _number(value: str | float | None) -> str | Text:
     if value is None:
         return ""
     if isinstance(value, str):
-        return plain(value[:12])
+        return cell(value[:12])
     try:
         return f"{value:.6g}"
     except OverflowError:  # a whole number that no float holds

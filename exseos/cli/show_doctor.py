@@ -74,14 +74,15 @@ def _show(console: Console, finding: Finding) -> None:
 
 def _lines(console: Console, label: Text, text: str, next_step: str) -> None:
     """``text`` behind ``label``, and under it the next step behind an arrow."""
-    room = max(30, min(console.width, _WIDTH) - label.cell_len)
+    margin = label.cell_len or 4  # no name of a file begins a line
+    room = max(30, min(console.width, _WIDTH) - margin)
     lines = [line for part in visible(text, lines=True).split("\n") for line in _wrapped(part, room)]
     arrow = "→ "
     for part in filter(None, visible(next_step, lines=True).split("\n")):
         lines += [f"{arrow if number == 0 else '  '}{line}" for number, line in enumerate(_wrapped(part, room - 2))]
         arrow = "  "
     for number, line in enumerate(lines or [""]):
-        start = label if number == 0 else Text(" " * label.cell_len)
+        start = label if number == 0 else Text(" " * margin)
         console.print(start + Text(visible(line, escaped=True), style=label.style), soft_wrap=True)
 
 

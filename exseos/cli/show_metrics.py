@@ -11,8 +11,9 @@ from typing import get_args
 import click
 from rich.console import Console
 from rich.table import Column, Table
+from rich.text import Text
 
-from exseos.cli.console import plain, say
+from exseos.cli.console import cell, say
 from exseos.cli.show import _console
 from exseos.metrics import Level
 from exseos.readers.base import Number, Report
@@ -65,19 +66,19 @@ def _show_folder(console: Console, folder: Path, reports: list[tuple[Path, Repor
         scopes = len({each.scope for each in report.numbers} - {"design"})
         about = " ".join(filter(None, (report.tool, report.version, report.device)))
         more = f"; {scopes} more scopes in --json" if scopes else ""
-        say(console, plain(f"{path}: {about}{more}" + ("" if numbers else "; no numbers of the whole design")))
+        say(console, cell(f"{path}: {about}{more}" + ("" if numbers else "; no numbers of the whole design")))
     columns.sort(key=lambda column: _ORDER.index(column[0]))
     for start in range(0, len(columns), _MOST_COLUMNS):
         _show_table(console, folder, columns[start : start + _MOST_COLUMNS])
 
 
 def _show_table(console: Console, folder: Path, columns: list[_Column]) -> None:
-    titled = [(f"{level}\n{plain(path.name)}", numbers) for level, path, numbers in columns]
-    say(console, f"[italic]{plain(folder)}[/]")
+    titled = [(Text.assemble(level, "\n", cell(path.name)), numbers) for level, path, numbers in columns]
+    say(console, cell(folder, style="italic"))
     _print_table(console, [name for _, numbers in titled for name in numbers], titled)
 
 
-def _print_table(console: Console, names: Iterable[str], columns: list[tuple[str, dict[str, Number]]]) -> None:
+def _print_table(console: Console, names: Iterable[str], columns: list[tuple[Text, dict[str, Number]]]) -> None:
     """A row for each of the names that a column has."""
     table = Table(Column("metric", no_wrap=True), "unit")
     for heading, _ in columns:
@@ -86,7 +87,7 @@ def _print_table(console: Console, names: Iterable[str], columns: list[tuple[str
         found = [numbers.get(name) for _, numbers in columns]
         units = [each.unit for each in found if each]
         if units:
-            labels = (plain(name, limit=_MOST_NAME), plain(units[0], limit=_MOST_NAME))
+            labels = (cell(name, limit=_MOST_NAME), cell(units[0], limit=_MOST_NAME))
             table.add_row(*labels, *[_exact(each.value) if each else "" for each in found])
     console.print(table)
 
@@ -96,11 +97,11 @@ def show_comparison(apart: dict[Path, Collected]) -> None:
 
     A metric on which reports of one path and level disagree is in a column of its own for each of them, headed by the file's name.
     """
-    columns: list[tuple[str, dict[str, Number]]] = []
+    columns: list[tuple[Text, dict[str, Number]]] = []
     for given, collected in apart.items():
         for level in _ORDER:
             found = [(path, report, _of_design(report, level)) for path, report in collected.reports]
-            columns += [(f"{plain(given)}\n{title}", numbers) for title, numbers in _side_by_side(level, found) if numbers]
+            columns += [(Text.assemble(cell(given), "\n", title), numbers) for title, numbers in _side_by_side(level, found) if numbers]
     console = _console()
     names = list(dict.fromkeys(name for _, numbers in columns for name in numbers))
     for start in range(0, len(columns), _MOST_COLUMNS):
@@ -111,23 +112,23 @@ def _of_design(report: Report, level: str) -> dict[str, Number]:
     return {each.name: each for each in report.numbers if each.scope == "design" and each.level == level}
 
 
-def _side_by_side(level: str, found: list[tuple[Path, Report, dict[str, Number]]]) -> Iterator[tuple[str, dict[str, Number]]]:
+def _side_by_side(level: str, found: list[tuple[Path, Report, dict[str, Number]]]) -> Iterator[tuple[Text, dict[str, Number]]]:
     """The column on which all reports agree, and one for each report with what is not agreed."""
     values: dict[str, set[float | int]] = {}
     for name, number in ((name, number) for _, _, numbers in found for name, number in numbers.items()):
         values.setdefault(name, set()).add(number.value)
     agreed = {name for name, different in values.items() if len(different) == 1}
     merged = {name: number for _, _, numbers in reversed(found) for name, number in numbers.items() if name in agreed}
-    yield f"{level}\n{_tools([report for _, report, numbers in found if agreed & set(numbers)])}", merged
+    yield Text.assemble(level, "\n", _tools([report for _, report, numbers in found if agreed & set(numbers)])), merged
     for path, report, numbers in found:
         apart = {name: number for name, number in numbers.items() if name not in agreed}
-        yield f"{level}\n{_tools([report])}\n{plain(path.name)}", apart
+        yield Text.assemble(level, "\n", _tools([report]), "\n", cell(path.name)), apart
 
 
-def _tools(reports: list[Report]) -> str:
+def _tools(reports: list[Report]) -> Text:
     """Tools and versions; a tool that one report names with its version is not named again without, nor as ``v.2023.2``."""
     names = dict.fromkeys(f"{report.tool} {report.version.removeprefix('v.')}".strip() for report in reports)
-    return "\n".join(plain(name) for name in names if not any(other.startswith(f"{name} ") for other in names))
+    return Text("\n").join(cell(name) for name in names if not any(other.startswith(f"{name} ") for other in names))
 
 
 def show_skipped(collected: Collected) -> None:
