@@ -127,7 +127,8 @@ class DockerProcess:
         with self._lock:
             if self._reason is None:
                 self._reason = reason
-        self.kill()
+        # The daemon answers only when the output has been read to its end, which the caller of this may be doing.
+        threading.Thread(target=self.kill, name="exseos-docker-kill", daemon=True).start()
 
     def _demultiplex(self, write: int) -> None:
         """Copy the frames of standard output into the pipe ``write``, of standard error into the tail, until the stream ends."""
