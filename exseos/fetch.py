@@ -22,6 +22,7 @@ from typing import IO, TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from exseos.digest import sha256_file
 from exseos.errors import DigestMismatch, HostError
 from exseos.progress import Progress
 
@@ -32,6 +33,8 @@ THREADS = 8
 TRIES = 4
 """Attempts per address, each going on where the last one stopped."""
 CHUNK = 1 << 18
+MAX_BYTES = 64 << 30
+"""Of a file whose size nobody told."""
 TIMEOUT = (10.0, 60.0)
 """Seconds to connect, and between two pieces of the body."""
 
@@ -118,6 +121,22 @@ def fetch_bytes(urls: Sequence[str], limit: int = 1 << 20) -> bytes:
     raise _unreachable(problems, urls[0] if urls else "download")
 
 
+def check_file(path: Path, sha256: str) -> None:
+    """``DigestMismatch`` if ``path`` is not what ``sha256`` says; a download is then removed, so that the next run fetches it again."""
+    with _disk_errors(path):
+        found = sha256_file(path)
+        if found == sha256:
+            return
+        cached = path.name == sha256
+        if cached:
+            path.unlink(missing_ok=True)
+    raise DigestMismatch(
+        f"the file was changed since it came: its SHA-256 is {found}, not {sha256}",
+        where=str(path),
+        hint="It is removed. Run the same command again: it is then fetched anew." if cached else "Bring the right file.",
+    )
+
+
 def _fetch_one(item: Download, folder: Path, meter: _Meter) -> None:
     final, part = folder / item.sha256, folder / f"{item.sha256}.{_me()}.part"
     problems: list[str] = []
@@ -138,6 +157,7 @@ def _fetch_one(item: Download, folder: Path, meter: _Meter) -> None:
                 time.sleep(0.5 * 2**attempt)
     meter.stop.set()
     if mismatch:
+        part.unlink(missing_ok=True)
         raise DigestMismatch(problems[-1], where=item.name, hint="A mirror or proxy gives other bytes than the lock promises; try another.")
     raise _unreachable(problems, item.name)
 
@@ -160,9 +180,9 @@ def _attempt(session: requests.Session, url: str, item: Download, part: Path, me
                 digest.update(chunk)
                 count += len(chunk)
                 meter.add(len(chunk))
-                if item.size is not None and count > item.size:
+                if count > (limit := MAX_BYTES if item.size is None else item.size):
                     _restart(stream)
-                    raise _BrokenError(f"more than the {item.size} bytes expected", final=True, mismatch=True)
+                    raise _BrokenError(f"more than the {limit} bytes expected", final=True, mismatch=True)
             if item.size is not None and count < item.size:
                 raise _BrokenError(f"ended after {count} of {item.size} bytes")
             if digest.hexdigest() != item.sha256:

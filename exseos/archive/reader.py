@@ -7,6 +7,8 @@ compared when their entry is read, CRCs while it is.
 from __future__ import annotations
 
 import io
+import os
+import stat
 import threading
 import zlib
 from collections.abc import Iterator, Sequence
@@ -223,10 +225,25 @@ class ChunkStream(io.RawIOBase):
 def _opened(source: Path | str | BinaryIO) -> tuple[BinaryIO, bool]:
     if not isinstance(source, Path | str):
         return source, False
+    return open_file(Path(source)), True
+
+
+def open_file(path: Path) -> BinaryIO:
+    """The file at ``path`` that a user named as a capsule, unbuffered; ``UsageError`` at once if it is no regular file.
+
+    A pipe would wait for its writer, and a device may do anything.
+    """
     try:
-        return Path(source).open("rb", buffering=0), True
-    except OSError as error:
-        raise UsageError(f"cannot open the capsule file: {error.strerror}", where=str(source)) from error
+        # Before it is opened as well: opening a device can have effects.
+        if stat.S_ISREG(path.stat().st_mode):
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0))
+            if stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return os.fdopen(descriptor, "rb", buffering=0)
+            os.close(descriptor)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise UsageError(f"cannot open the capsule file: {reason}", where=str(path)) from error
+    raise UsageError("the capsule is no regular file", where=str(path), hint="Name a file: no folder, pipe or device.")
 
 
 def _check_order(members: Sequence[Member], directory_offset: int) -> None:

@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, Protocol
 
 from exseos.digest import canonical_json, sha256_bytes
 from exseos.errors import CapsuleError
+from exseos.image.bounds import MAX_IMAGE_BYTES, MAX_IMAGE_ENTRIES, MAX_LAYERS, MAX_TARGET_BYTES, Allowance, path_problem
 from exseos.image.dockerfile import check_config
 from exseos.image.image import Image, blob, small_files
 from exseos.image.layer import Layer, LayerStore, checked, scratch, settle
@@ -58,9 +59,9 @@ def check_archive(stream: BinaryIO, whole: Hash | None = None) -> str:
     Each byte of a layer is hashed once, beside the reading; ``whole``, if given, is fed every byte too, so that a caller has the
     digest of the file from the same pass. Raises ``CapsuleError`` or ``DigestMismatch`` for anything that is not canonical.
     """
-    reader = _Reader(stream, whole)
+    reader, allowance = _Reader(stream, whole), _allowance()
     for sha256, chunks in reader.layers():
-        for _, content in _entries(chunks, sha256):
+        for _, content in _entries(chunks, sha256, allowance):
             for _ in content:
                 pass
     return reader.id
@@ -74,7 +75,7 @@ def find_image(config: bytes, cache: Path) -> Image | None:
     with _understood():
         plain: dict[str, Any] = json.loads(config)
         digests = [str(one).removeprefix("sha256:") for one in plain["rootfs"]["diff_ids"]]
-        if canonical_json(plain) != config or not all(_DIGEST.fullmatch(one) for one in digests):
+        if len(digests) > MAX_LAYERS or canonical_json(plain) != config or not all(_DIGEST.fullmatch(one) for one in digests):
             raise ValueError("the configuration is not in canonical form")
     check_config(plain.get("config"))
     store = LayerStore(cache)
@@ -92,15 +93,15 @@ def read_archive(source: BinaryIO | Path, cache: Path) -> Image:
         with host_errors(source), source.open("rb") as stream:
             return read_archive(stream, cache)
     store = LayerStore(cache)
-    reader = _Reader(source, None)
+    reader, allowance = _Reader(source, None), _allowance()
     check_config(reader.config.get("config"))
     layers: dict[str, Layer] = {}
     for sha256, chunks in reader.layers():
-        layers[sha256] = _keep(store, sha256, reader.sizes[sha256], chunks)
+        layers[sha256] = _keep(store, sha256, reader.sizes[sha256], chunks, allowance)
     return Image(reader.config, tuple(layers[sha256] for sha256 in reader.order), cache)
 
 
-def _keep(store: LayerStore, sha256: str, size: int, chunks: Iterator[memoryview]) -> Layer:
+def _keep(store: LayerStore, sha256: str, size: int, chunks: Iterator[memoryview], allowance: Allowance) -> Layer:
     layer = Layer(sha256, size, store.tree(sha256))
     if store.intact(layer):
         for _ in checked(chunks, sha256, blob(sha256)):
@@ -109,8 +110,8 @@ def _keep(store: LayerStore, sha256: str, size: int, chunks: Iterator[memoryview
     with scratch(store.cache) as folder:
         tree = folder / "tree"
         tree.mkdir()
-        part = PartTree(tree, blob(sha256))
-        for entry, content in _entries(chunks, sha256):
+        part = PartTree(tree, blob(sha256), _allowance())
+        for entry, content in _entries(chunks, sha256, allowance):
             if entry.kind == "folder":
                 part.folder(entry.path)
             elif entry.kind == "link":
@@ -121,15 +122,22 @@ def _keep(store: LayerStore, sha256: str, size: int, chunks: Iterator[memoryview
         return store.keep(tree, sha256, size)
 
 
-def _entries(chunks: Iterator[memoryview], sha256: str) -> Iterator[tuple[TarEntry, Iterator[memoryview]]]:
+def _allowance() -> Allowance:
+    return Allowance("image.tar", MAX_IMAGE_BYTES, MAX_IMAGE_ENTRIES)
+
+
+def _entries(chunks: Iterator[memoryview], sha256: str, allowance: Allowance) -> Iterator[tuple[TarEntry, Iterator[memoryview]]]:
     """The entries of a layer's canonical tar with their content; raises at the end if the layer has another digest."""
     cursor = Cursor(checked(chunks, sha256, blob(sha256)), blob(sha256))
     folders: set[str] = set()
     last: tuple[bytes, ...] = ()
     while (entry := read_header(cursor)) is not None:
+        allowance.take(0, 1)
+        if (problem := path_problem(entry.path)) or len(entry.target.encode()) > MAX_TARGET_BYTES or "\0" in entry.target:
+            problem = problem or "is a link that leads nowhere"
+            raise CapsuleError(f"{entry.path[:200]!r} {problem}", where=cursor.where, hint=_HINT)
         parts = tuple(part.encode() for part in entry.path.split("/"))
-        bad = any(part in (b"", b".", b"..") or part.startswith(b".wh.") or b"\0" in part for part in parts)
-        if bad or (len(parts) > 1 and entry.path.rpartition("/")[0] not in folders):
+        if any(part.startswith(b".wh.") for part in parts) or (len(parts) > 1 and entry.path.rpartition("/")[0] not in folders):
             raise CapsuleError(f"{entry.path!r} is unsafe or outside of the folders before it", where=cursor.where, hint=_HINT)
         if parts <= last:
             raise CapsuleError(f"{entry.path!r} is out of order or comes twice", where=cursor.where, hint=_HINT)
@@ -161,6 +169,10 @@ class _Reader:
             sizes = [int(one["size"]) for one in json.loads(manifest)["layers"]]
             if not all(_DIGEST.fullmatch(one) for one in self.order):
                 raise ValueError("a layer's digest is not SHA-256")
+            if len(sizes) > MAX_LAYERS or len(set(self.order)) != len(self.order):
+                raise ValueError(f"it has more than {MAX_LAYERS} layers, or one of them twice")
+            if min(sizes, default=0) < 0 or sum(sizes) > MAX_IMAGE_BYTES:
+                raise ValueError(f"its layers have more than {MAX_IMAGE_BYTES} bytes")
             self.sizes = dict(zip(self.order, sizes, strict=True))
             expected_files = small_files(config, list(zip(self.order, sizes, strict=True)))
             if canonical_json(self.config) != config or list(found.items()) != expected_files:
@@ -184,7 +196,7 @@ class _Reader:
 def _understood() -> Iterator[None]:
     try:
         yield
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         raise CapsuleError(f"not an image archive: {error}", where="image.tar", hint=_HINT) from error
 
 

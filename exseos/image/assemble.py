@@ -10,11 +10,12 @@ from functools import partial
 from pathlib import Path
 
 from exseos.digest import sha256_file, sha256_json
-from exseos.errors import DigestMismatch
-from exseos.fetch import fetch
+from exseos.errors import ExseosError
+from exseos.fetch import check_file, fetch
 from exseos.image.archive import save_chunks
 from exseos.image.base_layer import fill_base
 from exseos.image.base_lock import base_lock
+from exseos.image.bounds import MAX_IMAGE_BYTES
 from exseos.image.dockerfile import own_config
 from exseos.image.image import Image, image_config
 from exseos.image.layer import Layer, LayerStore
@@ -27,7 +28,7 @@ from exseos.store import host_errors
 
 LARGE = 32 << 20
 """Bytes from which on a wheel file makes a layer of its own."""
-_SHAPING = ("base_layer.py", "layer.py", "parts.py", "tar.py", "wheel_layer.py")
+_SHAPING = ("base_layer.py", "deb.py", "layer.py", "parts.py", "tar.py", "wheel_file.py", "wheel_layer.py")
 """The modules that decide what a layer holds: with other sources, layers in the cache are not taken for theirs."""
 
 
@@ -38,11 +39,15 @@ def assemble(base: Sequence[DebPackage], wheels: Sequence[Path], exseos_wheel: P
     """
     store = LayerStore(cache)
     makers: list[tuple[str, Callable[[], Layer]]] = [("Debian packages", partial(base_layer, base, store, progress))]
-    makers += [(f"Python wheels {number}", partial(wheel_layer, group, store, progress)) for number, group in enumerate(_groups(wheels), 1)]
+    makers += [
+        (f"Python wheels {number}", partial(wheel_layer, group, store, progress)) for number, group in enumerate(_groups(wheels, cache), 1)
+    ]
     if exseos_wheel is not None:
         makers.append(("exseos", partial(wheel_layer, [exseos_wheel], store, progress)))
     with ThreadPoolExecutor(len(makers)) as pool:
         layers = [job.result() for job in [pool.submit(make) for _, make in makers]]
+    if (size := sum(layer.size for layer in layers)) > MAX_IMAGE_BYTES:
+        raise ExseosError(f"the image would have {size} bytes, and at most {MAX_IMAGE_BYTES} are allowed", hint="Ask for fewer packages.")
     named = [(name, layer.sha256) for (name, _), layer in zip(makers, layers, strict=True)]
     return Image(image_config(own_config(), named), tuple(layers), cache)
 
@@ -72,12 +77,20 @@ def base_context(folder: Path, cache: Path, progress: Progress) -> Path:
     return folder
 
 
-def _groups(wheels: Sequence[Path]) -> list[list[Path]]:
+def _groups(wheels: Sequence[Path], cache: Path) -> list[list[Path]]:
     """The wheels of each layer: a large one has its own, which is made beside the others and outlives a change of them."""
-    named = [path for _, path in sorted((wheel_identity(path), path) for path in wheels)]
+    named = [path for _, path in sorted((_identity(path, cache), path) for path in wheels)]
     large = [path for path in named if path.stat().st_size >= LARGE]
     small = [path for path in named if path not in large]
     return [[path] for path in large] + ([small] if small else [])
+
+
+def _identity(path: Path, cache: Path) -> tuple[str, str]:
+    try:
+        return wheel_identity(path)
+    except ExseosError:
+        check_file(path, _digest(path, cache))  # if it was damaged in the cache, that is the reason
+        raise
 
 
 def base_layer(packages: Sequence[DebPackage], store: LayerStore, progress: Progress) -> Layer:
@@ -89,7 +102,7 @@ def base_layer(packages: Sequence[DebPackage], store: LayerStore, progress: Prog
         progress.step(f"base layer: {len(ordered)} Debian packages")
         files = fetch(package_downloads(ordered, base_lock().date), store.cache, progress)
         for package, file in zip(ordered, files, strict=True):
-            _check(file, package.sha256)
+            check_file(file, package.sha256)
         fill_base(tree, list(zip(ordered, files, strict=True)), progress)
 
     return store.make(key, make)
@@ -103,7 +116,7 @@ def wheel_layer(wheels: Sequence[Path], store: LayerStore, progress: Progress) -
     def make(tree: Path) -> None:
         progress.step(f"wheel layer: {len(wheels)} wheel{'s' * (len(wheels) > 1)}")
         for path, sha256 in digests.items():
-            _check(path, sha256)
+            check_file(path, sha256)
         fill_wheels(tree, wheels, progress)
 
     return store.make(key, make)
@@ -114,19 +127,3 @@ def _digest(path: Path, cache: Path) -> str:
     if path.parent == cache / "downloads" and re.fullmatch(r"[0-9a-f]{64}", path.name):
         return path.name
     return sha256_file(path)
-
-
-def _check(path: Path, sha256: str) -> None:
-    """Refuse a file that is not what the lock pins; one in the cache of downloads is removed, so that the next run fetches it."""
-    with host_errors(path):
-        found = sha256_file(path)
-        if found == sha256:
-            return
-        cached = path.name == sha256
-        if cached:
-            path.unlink(missing_ok=True)
-    raise DigestMismatch(
-        f"the file was changed since it came: its SHA-256 is {found}, not {sha256}",
-        where=str(path),
-        hint="It is removed. Run the same command again: it is then fetched anew." if cached else "Bring the right file.",
-    )

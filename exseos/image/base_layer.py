@@ -6,19 +6,18 @@ the links of a merged ``/usr``, a few alternatives, accounts, and the folders th
 
 from __future__ import annotations
 
-import bz2
-import gzip
-import io
 import lzma
 import os
 import struct
 import tarfile
-from collections.abc import Callable, Iterator, Sequence
+import zlib
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, cast
 
 from exseos.errors import ExseosError
+from exseos.image.bounds import MAX_PART_ENTRIES, Allowance
+from exseos.image.deb import SmallHeader, data_tar
 from exseos.image.packages import DebPackage
 from exseos.image.parts import PartTree, fill
 from exseos.image.tar import CHUNK, MTIME
@@ -62,29 +61,23 @@ FILES = {
     "etc/resolv.conf": b"",
     "etc/timezone": b"Etc/UTC\n",
 }
-_DECOMPRESSORS: dict[str, Callable[[BinaryIO], io.BufferedIOBase | BinaryIO]] = {
-    "data.tar": lambda stream: stream,
-    "data.tar.gz": lambda stream: gzip.GzipFile(fileobj=stream),
-    "data.tar.xz": lzma.LZMAFile,
-    "data.tar.bz2": bz2.BZ2File,
-}
 
 
 def fill_base(tree: Path, packages: Sequence[tuple[DebPackage, Path]], progress: Progress) -> None:
     """Unpack ``packages`` (each with its ``.deb``) into the empty folder ``tree``."""
     ordered = sorted(packages, key=lambda pair: pair[0].name)
-    parts: list[tuple[str, Callable[[Path], None]]] = [("skeleton", _skeleton)]
+    parts: list[tuple[str, Callable[[Path, Allowance], None]]] = [("skeleton", _skeleton)]
     parts += [(one.name, partial(_unpack, deb, one.name)) for one, deb in ordered]
     fill(tree, parts, progress, "unpack packages")
     for path, target in ALTERNATIVES.items():
         link = tree / path
-        if (link.parent / target).exists() and not link.exists():
+        if (link.parent / target).exists() and not os.path.lexists(link):
             link.symlink_to(target)
             os.utime(link, (MTIME, MTIME), follow_symlinks=False)
 
 
-def _skeleton(root: Path) -> None:
-    part = PartTree(root, "skeleton")
+def _skeleton(root: Path, allowance: Allowance) -> None:
+    part = PartTree(root, "skeleton", allowance)
     for path in FOLDERS:
         part.folder(path)
     for path in sorted(MERGED.values()):
@@ -95,18 +88,28 @@ def _skeleton(root: Path) -> None:
         part.file(path, [content], executable=False)
 
 
-def _unpack(deb: Path, name: str, root: Path) -> None:
-    part = PartTree(root, name)
+def _unpack(deb: Path, name: str, root: Path, allowance: Allowance) -> None:
+    part = PartTree(root, name, allowance)
     try:
-        with deb.open("rb") as stream, tarfile.open(fileobj=_data(stream), mode="r|", bufsize=CHUNK) as tar:
-            for member in tar:
+        with data_tar(deb, name) as stream, tarfile.open(fileobj=stream, mode="r|", bufsize=CHUNK, tarinfo=SmallHeader) as tar:
+            count = 0
+            while (member := tar.next()) is not None:
+                tar.__dict__["members"].clear()  # else every header is kept
+                if (count := count + 1) > MAX_PART_ENTRIES:
+                    raise ValueError(f"more than {MAX_PART_ENTRIES} entries")
                 path = _place(member.name)
                 if path and not _excluded(path, member.issym()):
                     _add(part, tar, member, path)
-    except (tarfile.TarError, lzma.LZMAError, EOFError, ValueError) as error:
-        raise ExseosError(
-            f"the package cannot be unpacked: {error}", where=name, hint="It is no Debian package of a supported form."
-        ) from error
+    except OSError as error:
+        if error.errno is not None:  # of the disk; those of a decompressor have no number
+            raise
+        raise _unsupported(error, name) from error
+    except (tarfile.TarError, lzma.LZMAError, zlib.error, EOFError, ValueError, OverflowError, RecursionError) as error:
+        raise _unsupported(error, name) from error
+
+
+def _unsupported(error: Exception, name: str) -> ExseosError:
+    return ExseosError(f"the package cannot be unpacked: {error}", where=name, hint="It is no Debian package of a supported form.")
 
 
 def _add(part: PartTree, tar: tarfile.TarFile, member: tarfile.TarInfo, path: str) -> None:
@@ -138,39 +141,3 @@ def _excluded(path: str, is_link: bool) -> bool:
         of_package = path.split("/")[4:]  # a link in place of a package's folder leads to the folder that has the licence
         return not (of_package == ["copyright"] or (is_link and not of_package))
     return f"{path}/".startswith(EXCLUDED)
-
-
-def _data(stream: BinaryIO) -> io.BufferedIOBase | BinaryIO:
-    """The decompressed ``data.tar`` inside an ``ar`` archive."""
-    if stream.read(8) != b"!<arch>\n":
-        raise ValueError("not an ar archive")
-    for name, size in _members(stream):
-        start = stream.tell()
-        if name in _DECOMPRESSORS:
-            return _DECOMPRESSORS[name](cast(BinaryIO, io.BufferedReader(_Part(stream, size), CHUNK)))
-        if name.startswith("data.tar"):
-            raise ValueError(f"unknown compression {name}")
-        stream.seek(start + size + size % 2)
-    raise ValueError("no data.tar inside")
-
-
-def _members(stream: BinaryIO) -> Iterator[tuple[str, int]]:
-    while len(head := stream.read(60)) == 60:
-        yield head[:16].decode("ascii").rstrip().removesuffix("/"), int(head[48:58])
-
-
-class _Part(io.RawIOBase):
-    """The next ``size`` bytes of a stream as a stream of its own."""
-
-    def __init__(self, stream: BinaryIO, size: int) -> None:
-        self._stream = stream
-        self._left = size
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        chunk = self._stream.read(min(len(buffer), self._left))
-        buffer[: len(chunk)] = chunk
-        self._left -= len(chunk)
-        return len(chunk)

