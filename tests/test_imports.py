@@ -19,8 +19,8 @@ LEVELS = [
     {"resolve"},
     {"image", "engines", "worker", "repositories", "report"},
     {"toolchains", "formats", "store", "archive", "fetch"},
-    {"readers"},
-    {"spec", "lock", "manifest", "metrics", "progress", "process", "resources", "paths"},
+    {"readers", "outside"},
+    {"spec", "lock", "manifest", "metrics", "network", "progress", "process", "resources", "paths"},
     {"digest", "errors"},
 ]
 """Rooms from the top to the bottom: imports go strictly downward, and rooms on one line do not import each other."""

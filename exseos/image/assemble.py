@@ -20,6 +20,7 @@ from exseos.image.layer import Layer, LayerStore
 from exseos.image.mirror import package_downloads
 from exseos.image.packages import DebPackage
 from exseos.image.wheel_layer import fill_wheels, wheel_identity
+from exseos.network import EVERYTHING, Network
 from exseos.progress import Progress
 from exseos.resources import resource
 from exseos.store import host_errors
@@ -30,13 +31,20 @@ _SHAPING = ("base_layer.py", "layer.py", "parts.py", "tar.py", "wheel_layer.py")
 """The modules that decide what a layer holds: with other sources, layers in the cache are not taken for theirs."""
 
 
-def assemble(base: Sequence[DebPackage], wheels: Sequence[Path], exseos_wheel: Path | None, cache: Path, progress: Progress) -> Image:
+def assemble(
+    base: Sequence[DebPackage],
+    wheels: Sequence[Path],
+    exseos_wheel: Path | None,
+    cache: Path,
+    progress: Progress,
+    network: Network = EVERYTHING,
+) -> Image:
     """The image of these Debian packages, wheels and the wheel of exseos itself (None: an image without it).
 
     The packages are fetched; ``wheels`` are files, in any order and of any name. Layers that the cache has are not made again.
     """
     store = LayerStore(cache)
-    makers: list[tuple[str, Callable[[], Layer]]] = [("Debian packages", partial(base_layer, base, store, progress))]
+    makers: list[tuple[str, Callable[[], Layer]]] = [("Debian packages", partial(base_layer, base, store, progress, network))]
     makers += [(f"Python wheels {number}", partial(wheel_layer, group, store, progress)) for number, group in enumerate(_groups(wheels), 1)]
     if exseos_wheel is not None:
         makers.append(("exseos", partial(wheel_layer, [exseos_wheel], store, progress)))
@@ -71,14 +79,16 @@ def _groups(wheels: Sequence[Path]) -> list[list[Path]]:
     return [[path] for path in large] + ([small] if small else [])
 
 
-def base_layer(packages: Sequence[DebPackage], store: LayerStore, progress: Progress) -> Layer:
+def base_layer(packages: Sequence[DebPackage], store: LayerStore, progress: Progress, network: Network = EVERYTHING) -> Layer:
     """The layer of ``packages``."""
     ordered = sorted(packages, key=lambda one: one.name)
     key = sha256_json({"format": _format(), "packages": [[one.name, one.sha256] for one in ordered]})
 
     def make(tree: Path) -> None:
         progress.step(f"base layer: {len(ordered)} Debian packages")
-        files = fetch(package_downloads(ordered, base_lock().date), store.cache, progress)
+        shipped = base_lock()
+        known = {one.sha256 for one in shipped.packages}
+        files = fetch(package_downloads(ordered, shipped.date, known), store.cache, progress, network)
         fill_base(tree, list(zip(ordered, files, strict=True)), progress)
 
     return store.make(key, make)

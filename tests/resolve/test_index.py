@@ -136,7 +136,7 @@ def test_wheels_that_the_index_no_longer_has(site: Site) -> None:
         locate([changed], python="3.11")
     assert "capsule that carries its image" in (caught.value.hint or "")
     with pytest.raises(ExseosError, match="no longer has what the lock pins") as caught:
-        locate([found.pin.model_copy(update={"version": "9"})], python="3.11")
+        locate([found.pin.model_copy(update={"version": "9", "filename": "one-9-py3-none-any.whl"})], python="3.11")
     assert not isinstance(caught.value, UsageError)
 
 
