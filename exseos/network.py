@@ -30,8 +30,12 @@ CAPSULE = Network(fetch=False, private=False)
 
 _EMBEDDED = ipaddress.ip_network("64:ff9b::/96")
 """Addresses that a gateway translates to the IPv4 address in their last 32 bits (RFC 6052)."""
-_TRANSLATED = tuple(ipaddress.ip_network(text) for text in ("64:ff9b:1::/48", "2001::/32", "2002::/16"))
-"""Addresses that lead to others: a site's own translation (RFC 8215), Teredo and 6to4."""
+_UNICAST = ipaddress.ip_network("2000::/3")
+"""All that is given out of IPv6 (RFC 4291)."""
+_SPECIAL = tuple(
+    ipaddress.ip_network(text) for text in ("192.0.0.0/24", "192.88.99.0/24", "2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")
+)
+"""For protocols and documents, Teredo and 6to4 (RFC 6890 and its registries): not all known to each Python that we run on."""
 
 
 def is_public(address: str) -> bool:
@@ -41,12 +45,14 @@ def is_public(address: str) -> bool:
     except ValueError:
         return False
     if isinstance(ip, ipaddress.IPv6Address):
-        if ip.scope_id is not None or ip.is_site_local or any(ip in net for net in _TRANSLATED):
+        if ip.scope_id is not None:
             return False
         if ip.ipv4_mapped is not None:
             return is_public(str(ip.ipv4_mapped))
         if ip in _EMBEDDED:
             return is_public(str(ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)))
-    elif ip.packed[:3] == bytes((192, 88, 99)):
-        return False  # gave way to 6to4 (RFC 7526)
+        if ip not in _UNICAST:
+            return False
+    if any(ip in network for network in _SPECIAL):
+        return False
     return ip.is_global and not (ip.is_multicast or ip.is_reserved or ip.is_unspecified or ip.is_loopback or ip.is_link_local)

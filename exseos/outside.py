@@ -44,20 +44,24 @@ class OutsideSession(requests.Session):
             self.mount(scheme, _PublicAdapter(max_retries=retry))
 
     def get(self, url: str | bytes, **options: Any) -> requests.Response:
-        """Ask, and follow redirects. ``requests`` would do so itself, but reads whatever body comes with one."""
+        """Ask, and follow redirects."""
         try:
             for _ in range(_HOPS):
                 answer = super().get(url, **{**options, "allow_redirects": False})
-                target = self.get_redirect_target(answer)
+                target = super().get_redirect_target(answer)
                 if target is None:
                     return answer
                 answer.close()
                 url = urljoin(str(url), target)
         except (ValueError, HTTPException, OSError) as error:
-            if isinstance(error, requests.RequestException):
+            if isinstance(error, requests.RequestException) and not isinstance(error, ValueError):
                 raise
             raise RefusedError(f"no proper answer: {type(error).__name__}") from error
         raise RefusedError(f"it redirects more than {_HOPS - 1} times")
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        """None: ``requests`` would read whatever body comes with a redirect, however long, even if told not to follow it."""
+        return None
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
         """Send, if the address may be asked."""
