@@ -232,7 +232,8 @@ def _attempt(session: requests.Session, url: str, item: Download, part: Path, me
                     _restart(stream)
                     raise _BrokenError(f"more than the {item.size} bytes expected", final=True, mismatch=True)
             if item.size is not None and count < item.size:
-                raise _BrokenError(f"ended after {count} of {item.size} bytes")
+                # A whole answer that is too short: a connection that was cut off looks otherwise, as a rule.
+                raise _BrokenError(f"ended after {count} of {item.size} bytes", mismatch=True)
             if digest.hexdigest() != item.sha256:
                 _restart(stream)
                 # What an earlier run left may be the damaged part: one more time from the beginning.

@@ -141,11 +141,13 @@ def _data(lock: Lock, experiment: Experiment) -> Iterator[str]:
             continue
         if source.sha256 not in (None, pin.sha256):
             yield f"data.{name}.sha256: {source.sha256} is not what the lock pins ({pin.sha256})"
-        if what := data_problem(source, pin, lock):
+        if what := data_problem(source, pin):
             yield f"data.{name}.{what}"
+        elif pin.archive is not None and (what := wheel_problem(pin.archive, pin.archive.name, lock)):
+            yield f"data.{name}.pypi: {what}"
 
 
-def data_problem(source: Source, pin: DataPin, lock: Lock) -> str:
+def data_problem(source: Source, pin: DataPin) -> str:
     """What is wrong with the pin of ``source`` besides its SHA-256, from the key of the spec on; empty if nothing."""
     if source.pypi is None:
         key, expected = ("path", PurePosixPath(source.path).name) if source.path is not None else ("url", None)
@@ -156,16 +158,18 @@ def data_problem(source: Source, pin: DataPin, lock: Lock) -> str:
         return ""
     if pin.archive is None:
         return "pypi: the lock does not say which wheel the file is out of"
+    pinned = f"{_shown(pin.archive.name)} {_shown(pin.archive.version)}"
     try:
         wanted = Requirement(source.pypi[: _LONGEST + 1])
         fits = len(source.pypi) <= _LONGEST and wanted.specifier.contains(Version(pin.archive.version), prereleases=True)
     except (InvalidRequirement, InvalidVersion, ValueError):
-        fits = False
+        return f"pypi: {_shown(source.pypi)} cannot be compared with the wheel that the lock pins ({pinned})"
     if not fits or canonicalize_name(wanted.name) != pin.archive.name:
-        pinned = f"{_shown(pin.archive.name)} {_shown(pin.archive.version)}"
         return f"pypi: {_shown(source.pypi)} is not the wheel that the lock pins ({pinned})"
-    if problem := wheel_problem(pin.archive, pin.archive.name, lock):
-        return f"pypi: {problem}"
+    try:
+        named_tags(pin.archive, pin.archive.name)
+    except ValueError as error:
+        return f"pypi: {error}"
     if (source.member or "").rpartition("/")[2] != pin.filename:
         return f"member: {_shown(source.member or '')} is not the file that the lock pins ({_shown(pin.filename)})"
     return ""

@@ -41,6 +41,10 @@ class FoundWheel:
     url: str
 
 
+class OtherWheelError(ExseosError):
+    """The index has a wheel of the pinned name with other bytes."""
+
+
 def resolve(
     requirements: Sequence[str],
     *,
@@ -86,7 +90,10 @@ def named_tags(pin: WheelPin | ExseosPin, name: str) -> frozenset[Tag]:
 
 
 def locate(pins: Iterable[WheelPin], *, python: str, network: Network = EVERYTHING) -> list[FoundWheel]:
-    """Where the index has these very wheels (file name and SHA-256) now."""
+    """Where the index has these very wheels (file name and SHA-256) now.
+
+    Raises ``OtherWheelError`` if it has another file of that name, ``ExseosError`` if it has none or cannot be reached.
+    """
     wanted = list(pins)
     if not wanted:
         return []
@@ -102,6 +109,11 @@ def locate(pins: Iterable[WheelPin], *, python: str, network: Network = EVERYTHI
         found = _all_wheels([f"{pin.name}=={Version(pin.version)}" for pin in wanted], python)
     except UsageError as error:
         raise ExseosError(f"the package index no longer has what the lock pins\n{error.what}", hint=hint) from error
+    digests = dict(found.keys())
+    for pin in wanted:
+        if (pin.filename, pin.sha256) not in found and pin.filename in digests:
+            what = f"the package index has another {pin.filename}: SHA-256 {digests[pin.filename]}, the lock pins {pin.sha256}"
+            raise OtherWheelError(what, hint=hint)
     missing = [pin.filename for pin in wanted if (pin.filename, pin.sha256) not in found]
     if missing:
         raise ExseosError(
