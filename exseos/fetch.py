@@ -2,6 +2,9 @@
 
 A finished file is ``downloads/<sha256>`` in the cache. A part is ``<sha256>.<host>.<pid>.part``: each process writes its own, and takes
 over what a dead one left, so there are no lock files and two processes at once only do some work twice.
+
+The name of a file in the cache tells what it is, not where it came from. For that there is ``origins/``: an empty file for each
+SHA-256 and what an index or mirror has it as. Else the data of one capsule would pass for a package of another.
 """
 
 from __future__ import annotations
@@ -10,10 +13,11 @@ import errno
 import hashlib
 import os
 import re
+import shutil
 import socket
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,8 +26,9 @@ from typing import IO, TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from exseos.digest import sha256_file
+from exseos.digest import sha256_file, sha256_json
 from exseos.errors import DigestMismatch, HostError
+from exseos.network import EVERYTHING, Network
 from exseos.progress import Progress
 
 if TYPE_CHECKING:
@@ -47,6 +52,10 @@ class Download:
     sha256: str
     size: int | None
     name: str
+    origin: str = ""
+    """What an index or mirror must have it as ("wheel FILE"): a file in the cache that came as something else does not count."""
+    named: bool = False
+    """Whether the experiment itself names the addresses."""
 
 
 class _BrokenError(Exception):
@@ -76,23 +85,46 @@ class _Meter:
             self.progress.advance("download", self.done, self.total)
 
 
-def fetch(downloads: Sequence[Download], cache: Path, progress: Progress) -> list[Path]:
+def vouch(cache: Path, sha256: str, origin: str) -> None:
+    """Keep that an index or mirror has the file of this SHA-256 as ``origin``."""
+    record = _record(cache, sha256, origin)
+    with _disk_errors(record):
+        record.parent.mkdir(parents=True, exist_ok=True)
+        record.touch()
+
+
+def vouched(cache: Path, sha256: str, origin: str) -> bool:
+    """Whether an index or mirror was seen to have the file of this SHA-256 as ``origin``."""
+    return _record(cache, sha256, origin).exists()
+
+
+def _record(cache: Path, sha256: str, origin: str) -> Path:
+    return cache / "origins" / sha256_json([sha256, origin])
+
+
+def fetch(downloads: Sequence[Download], cache: Path, progress: Progress, network: Network = EVERYTHING) -> list[Path]:
     """The files of ``downloads``, in their order, from the cache or the network.
 
-    Raises ``DigestMismatch`` if every address gave other bytes, ``HostError`` for network and disk.
+    Raises ``DigestMismatch`` if every address gave other bytes, ``HostError`` for network and disk, and for what is missing and
+    may not be fetched.
     """
     folder = cache / "downloads"
     with _disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    missing = {item.sha256: item for item in downloads if not _have(folder / item.sha256, item.size)}
-    if missing:
-        sizes = [item.size for item in missing.values()]
+    lacking = list(dict.fromkeys(item for item in downloads if not _have(cache, item)))
+    if lacking:
+        check_allowed(lacking, network)
+        _check_room(lacking, folder)
+        missing: dict[str, list[Download]] = {}
+        for item in lacking:
+            missing.setdefault(item.sha256, []).append(item)
+        sizes = [item.size for item in lacking]
         total = None if None in sizes else sum(size or 0 for size in sizes)
         meter = _Meter(progress, total)
         with ThreadPoolExecutor(min(THREADS, len(missing))) as pool:
             # The largest first: the last to end is then a small one.
-            ordered = sorted(missing.values(), key=lambda item: -(item.size or 0))
-            jobs = [pool.submit(_fetch_one, item, folder, meter) for item in ordered]
+            ordered = sorted(missing.values(), key=lambda same: -(same[0].size or 0))
+            jobs = [pool.submit(_fetch_each, same, cache, meter, network) for same in ordered]
             try:
                 for job in jobs:
                     job.result()
@@ -104,8 +136,31 @@ def fetch(downloads: Sequence[Download], cache: Path, progress: Progress) -> lis
     return [folder / item.sha256 for item in downloads]
 
 
-def fetch_bytes(urls: Sequence[str], limit: int = 1 << 20) -> bytes:
+def check_allowed(missing: Sequence[Download], network: Network) -> None:
+    """Raise ``HostError`` naming what is ``missing`` and may not be fetched."""
+    stopped = [item.name for item in missing if network.offline or (item.named and not network.fetch)]
+    if not stopped:
+        return
+    names = ", ".join(stopped[:5]) + (f" and {len(stopped) - 5} more" if len(stopped) > 5 else "")
+    if network.offline:
+        raise HostError(f"not in the cache, and nothing is fetched offline: {names}", hint="Run it without --offline.")
+    raise HostError(f"not in the cache, and a capsule's addresses are fetched only if asked: {names}", hint="Allow it with --fetch.")
+
+
+def _check_room(missing: Iterable[Download], folder: Path) -> None:
+    """A capsule may promise a file of any size: it must not fill the disk before it shows to be another."""
+    needed = sum(item.size or 0 for item in missing if item.named)
+    with _disk_errors(folder):
+        free = shutil.disk_usage(folder).free
+    if needed > free:
+        hint = "Free some space, or set EXSEOS_STORE to a folder that has room."
+        raise HostError(f"{needed} bytes are to be fetched, {free} are free", where=str(folder), hint=hint)
+
+
+def fetch_bytes(urls: Sequence[str], limit: int = 1 << 20, network: Network = EVERYTHING) -> bytes:
     """A small file whose digest is not known beforehand, at most ``limit`` bytes, from the first address that has it."""
+    if network.offline:
+        raise HostError("nothing is fetched offline", where=urls[0] if urls else None, hint="Run it without --offline.")
     problems = []
     with _session() as session:
         for url in urls:
@@ -137,17 +192,29 @@ def check_file(path: Path, sha256: str) -> None:
     )
 
 
-def _fetch_one(item: Download, folder: Path, meter: _Meter) -> None:
+def _fetch_each(same: Sequence[Download], cache: Path, meter: _Meter, network: Network) -> None:
+    """One file under each of its origins: whoever has it as one thing need not have it as another."""
+    for item in same:
+        _fetch_one(item, cache, meter, network)
+
+
+def _fetch_one(item: Download, cache: Path, meter: _Meter, network: Network) -> None:
+    folder = cache / "downloads"
     final, part = folder / item.sha256, folder / f"{item.sha256}.{_me()}.part"
     problems: list[str] = []
     mismatch = False
-    with _session() as session, _disk_errors(part):
+    outside = item.named and not network.private
+    with _session(outside) as session, _disk_errors(part):
         _adopt(part, item.sha256)
         for url in item.urls:
             for attempt in range(TRIES):
                 try:
+                    if outside and urlsplit(url).scheme == "file":
+                        raise _BrokenError("files of this machine are not fetched for a capsule", final=True)
                     _attempt(session, url, item, part, meter)
                     part.replace(final)
+                    if item.origin:
+                        vouch(cache, item.sha256, item.origin)
                     return
                 except _BrokenError as error:
                     problems.append(f"{url}: {error}")
@@ -184,7 +251,8 @@ def _attempt(session: requests.Session, url: str, item: Download, part: Path, me
                     _restart(stream)
                     raise _BrokenError(f"more than the {limit} bytes expected", final=True, mismatch=True)
             if item.size is not None and count < item.size:
-                raise _BrokenError(f"ended after {count} of {item.size} bytes")
+                # A whole answer that is too short: a connection that was cut off looks otherwise, as a rule.
+                raise _BrokenError(f"ended after {count} of {item.size} bytes", mismatch=True)
             if digest.hexdigest() != item.sha256:
                 _restart(stream)
                 # What an earlier run left may be the damaged part: one more time from the beginning.
@@ -210,6 +278,8 @@ def _read(session: requests.Session, url: str, start: int, size: int | None) -> 
     import requests
     import urllib3
 
+    from exseos.outside import RefusedError
+
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
     try:
         with session.get(url, headers=headers, stream=True, timeout=TIMEOUT) as answer:
@@ -222,13 +292,19 @@ def _read(session: requests.Session, url: str, start: int, size: int | None) -> 
             elif answer.status_code == 416:
                 raise _BrokenError("the server has fewer bytes than expected", final=True)
             elif answer.status_code != 200:
-                raise _BrokenError(f"HTTP {answer.status_code} {answer.reason}", final=True)
+                raise _BrokenError(f"HTTP {answer.status_code} {_shown(str(answer.reason))}", final=True)
             for chunk in answer.raw.stream(CHUNK, decode_content=False):
                 # A server without ranges sends all again: pass over what is here already.
                 yield chunk[skip:]
                 skip = max(0, skip - len(chunk))
     except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-        raise _BrokenError(_reason(error)) from error
+        raise _BrokenError(_shown(_reason(error)), final=isinstance(error, RefusedError)) from error
+
+
+def _shown(text: str) -> str:
+    """What a server says, as it may stand in a message."""
+    short = text if len(text) <= 300 else f"{text[:300]}…"
+    return short if short.isprintable() else ascii(short)
 
 
 def _read_file(url: str, start: int) -> Iterator[bytes]:
@@ -241,12 +317,24 @@ def _read_file(url: str, start: int) -> Iterator[bytes]:
         raise _BrokenError(error.strerror or str(error), final=True) from error
 
 
-def _session() -> requests.Session:
+def _session(outside: bool = False) -> requests.Session:
+    """A session with what this machine has set up; ``outside``: for addresses that somebody else chose."""
     import requests
     from requests.adapters import HTTPAdapter
     from urllib3.util import Retry
 
-    retry = Retry(total=3, backoff_factor=0.5, status_forcelist=(429, 500, 502, 503, 504), allowed_methods=("GET",), raise_on_status=False)
+    from exseos.outside import OutsideSession
+
+    retry = Retry(
+        total=3,
+        backoff_factor=0.5,
+        status_forcelist=(429, 500, 502, 503, 504),
+        allowed_methods=("GET",),
+        raise_on_status=False,
+        respect_retry_after_header=not outside,  # somebody else could have us wait for a year
+    )
+    if outside:
+        return OutsideSession(retry)
     session = requests.Session()
     for scheme in ("http://", "https://"):
         session.mount(scheme, HTTPAdapter(max_retries=retry))
@@ -261,13 +349,13 @@ def _reason(error: Exception) -> str:
     return str(inner) or type(error).__name__
 
 
-def _have(path: Path, size: int | None) -> bool:
+def _have(cache: Path, item: Download) -> bool:
     """A file of that name was checked when it got it; its size shows a disk that cut it later."""
     try:
-        status = path.stat()
+        status = (cache / "downloads" / item.sha256).stat()
     except FileNotFoundError:
         return False
-    return size is None or status.st_size == size
+    return item.size in (None, status.st_size) and (not item.origin or vouched(cache, item.sha256, item.origin))
 
 
 def _me() -> str:

@@ -20,10 +20,10 @@ LEVELS = [
     {"image", "engines", "worker", "repositories", "report"},
     {"records"},
     {"toolchains", "formats", "store", "archive", "fetch"},
-    {"readers"},
+    {"readers", "outside"},
     {"spec", "lock"},
     {"stages"},
-    {"manifest", "metrics", "progress", "process", "resources", "paths", "removal"},
+    {"manifest", "metrics", "network", "progress", "process", "resources", "paths", "removal"},
     {"digest", "errors", "text"},
 ]
 """Rooms from the top to the bottom: imports go strictly downward, and rooms on one line do not import each other."""

@@ -25,11 +25,11 @@ from exseos.image.archive import find_image, read_archive
 from exseos.image.assemble import with_worker
 from exseos.image.image import Image
 from exseos.lock import ExseosPin
+from exseos.network import Network
 from exseos.progress import Progress
 from exseos.records.capsule import Capsule
 from exseos.records.names import IMAGE, IMAGE_CONFIG, WHEELS
 from exseos.resolve.image import image_of, own_wheel
-from exseos.resolve.network import Network
 from exseos.resolve.origin import Origin
 from exseos.store import Store
 
@@ -70,7 +70,7 @@ def find_basis(
     capsules = entry.verdict == "trusted" or "laid over" not in entry.detail
     wheel, lock = (brought, content.lock) if capsules else (mine, content.lock.model_copy(update={"exseos": own}))
     try:
-        image = image_of(lock, wheel, store.cache, progress)
+        image = image_of(lock, wheel, store.cache, progress, network)
     except DigestMismatch:
         raise
     except ExseosError as error:

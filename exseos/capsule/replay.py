@@ -19,10 +19,10 @@ from exseos.capsule.verify import verified
 from exseos.engines import choose
 from exseos.engines.base import Limits
 from exseos.errors import DigestMismatch, ExseosError, UsageError
+from exseos.network import CAPSULE, Network
 from exseos.progress import Progress
 from exseos.records.capsule import Capsule
 from exseos.resolve.data import bring_data, checked
-from exseos.resolve.network import Network
 from exseos.resolve.origin import compare_origin
 from exseos.resolve.toolchains import find_installations, mismatch, pin
 from exseos.store import Store
@@ -46,7 +46,7 @@ class ReplayRequest:
     accept: frozenset[str] = frozenset()
     """Toolchains that may be another version or build than the capsule's."""
     trust: Trust = field(default_factory=Trust)
-    network: Network = field(default_factory=Network.for_replay)
+    network: Network = CAPSULE
 
 
 def replay(request: ReplayRequest, store: Store, progress: Progress) -> Verdict:
@@ -112,7 +112,7 @@ def _bring_data(
     lacking: dict[str, str] = {}
     entries = []
     lock = content.lock
-    common: dict[str, Any] = {"cache": store.cache, "python": lock.python, "progress": progress}
+    common: dict[str, Any] = {"cache": store.cache, "python": lock.python, "progress": progress, "network": request.network}
     for name, source in sorted(content.experiment.data.items()):
         pinned = lock.data[name]
         entry = f"data/{name}/{pinned.filename}"

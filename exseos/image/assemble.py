@@ -22,6 +22,7 @@ from exseos.image.layer import Layer, LayerStore
 from exseos.image.mirror import package_downloads
 from exseos.image.packages import DebPackage
 from exseos.image.wheel_layer import fill_wheels, wheel_identity
+from exseos.network import EVERYTHING, Network
 from exseos.progress import Progress
 from exseos.resources import resource
 from exseos.store import host_errors
@@ -32,13 +33,20 @@ _SHAPING = ("base_layer.py", "deb.py", "layer.py", "parts.py", "tar.py", "wheel_
 """The modules that decide what a layer holds: with other sources, layers in the cache are not taken for theirs."""
 
 
-def assemble(base: Sequence[DebPackage], wheels: Sequence[Path], exseos_wheel: Path | None, cache: Path, progress: Progress) -> Image:
+def assemble(
+    base: Sequence[DebPackage],
+    wheels: Sequence[Path],
+    exseos_wheel: Path | None,
+    cache: Path,
+    progress: Progress,
+    network: Network = EVERYTHING,
+) -> Image:
     """The image of these Debian packages, wheels and the wheel of exseos itself (None: an image without it).
 
     The packages are fetched; ``wheels`` are files, in any order and of any name. Layers that the cache has are not made again.
     """
     store = LayerStore(cache)
-    makers: list[tuple[str, Callable[[], Layer]]] = [("Debian packages", partial(base_layer, base, store, progress))]
+    makers: list[tuple[str, Callable[[], Layer]]] = [("Debian packages", partial(base_layer, base, store, progress, network))]
     makers += [
         (f"Python wheels {number}", partial(wheel_layer, group, store, progress)) for number, group in enumerate(_groups(wheels, cache), 1)
     ]
@@ -93,14 +101,16 @@ def _identity(path: Path, cache: Path) -> tuple[str, str]:
         raise
 
 
-def base_layer(packages: Sequence[DebPackage], store: LayerStore, progress: Progress) -> Layer:
+def base_layer(packages: Sequence[DebPackage], store: LayerStore, progress: Progress, network: Network = EVERYTHING) -> Layer:
     """The layer of ``packages``."""
     ordered = sorted(packages, key=lambda one: one.name)
     key = sha256_json({"format": _format(), "packages": [[one.name, one.sha256] for one in ordered]})
 
     def make(tree: Path) -> None:
         progress.step(f"base layer: {len(ordered)} Debian packages")
-        files = fetch(package_downloads(ordered, base_lock().date), store.cache, progress)
+        shipped = base_lock()
+        known = {one.sha256 for one in shipped.packages}
+        files = fetch(package_downloads(ordered, shipped.date, known), store.cache, progress, network)
         for package, file in zip(ordered, files, strict=True):
             check_file(file, package.sha256)
         fill_base(tree, list(zip(ordered, files, strict=True)), progress)

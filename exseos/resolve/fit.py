@@ -12,19 +12,17 @@ from pathlib import PurePosixPath
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.tags import Tag
-from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from exseos.errors import ExseosError
 from exseos.lock import DataPin, ExseosPin, Lock, WheelPin
-from exseos.resolve.index import wheel_tags
+from exseos.resolve.index import named_tags, wheel_tags
 from exseos.resolve.toolchains import vendor_toolchains, wanted_versions
 from exseos.spec.models import Experiment, Source
 
 _LONGEST = 500
 """Characters of a requirement that is judged: what is longer could take long."""
-_TAGS = 256
-"""Tags of one wheel; its file name may be short and mean millions of them."""
 _PYTHON = re.compile(r"3\.[0-9]{1,2}")
 _PLATFORM = re.compile(r"x86_64-manylinux_2_([0-9]{1,2})")
 
@@ -47,22 +45,13 @@ def misfit(lock: Lock, experiment: Experiment) -> list[str]:
 
 def wheel_problem(pin: WheelPin | ExseosPin, name: str, lock: Lock) -> str:
     """What is wrong with a pin of the distribution ``name``: its file name against name, version and target; empty if nothing."""
-    file = _shown(pin.filename)
-    if "-" in pin.version or canonicalize_name(name) != name:
-        return f"{_shown(name)} {_shown(pin.version)} is not the name and version of a wheel in their normal form"
-    triples = [part.count(".") + 1 for part in pin.filename.split("-")[-3:]]
-    if len(triples) < 3 or triples[0] * triples[1] * triples[2] > _TAGS:
-        return f"{file} is not the file name of a wheel"
     try:
-        version = Version(pin.version)
-        named, of_version, _, tags = parse_wheel_filename(pin.filename)
-    except (InvalidVersion, InvalidWheelFilename, ValueError):
-        return f"{file} is not the file name of a wheel"
-    if (named, of_version) != (name, version):
-        return f"{file} is not a wheel of {_shown(name)} {_shown(pin.version)}"
+        tags = named_tags(pin, name)
+    except ValueError as error:
+        return str(error)
     known = _tags(lock)
     if not any(tag in known for tag in tags):
-        return f"{file} does not run on Python {lock.python} on {_shown(lock.platform)}"
+        return f"{pin.filename} does not run on Python {lock.python} on {_shown(lock.platform)}"
     return ""
 
 
@@ -152,11 +141,13 @@ def _data(lock: Lock, experiment: Experiment) -> Iterator[str]:
             continue
         if source.sha256 not in (None, pin.sha256):
             yield f"data.{name}.sha256: {source.sha256} is not what the lock pins ({pin.sha256})"
-        if what := data_problem(source, pin, lock):
+        if what := data_problem(source, pin):
             yield f"data.{name}.{what}"
+        elif pin.archive is not None and (what := wheel_problem(pin.archive, pin.archive.name, lock)):
+            yield f"data.{name}.pypi: {what}"
 
 
-def data_problem(source: Source, pin: DataPin, lock: Lock) -> str:
+def data_problem(source: Source, pin: DataPin) -> str:
     """What is wrong with the pin of ``source`` besides its SHA-256, from the key of the spec on; empty if nothing."""
     if source.pypi is None:
         key, expected = ("path", PurePosixPath(source.path).name) if source.path is not None else ("url", None)
@@ -167,16 +158,18 @@ def data_problem(source: Source, pin: DataPin, lock: Lock) -> str:
         return ""
     if pin.archive is None:
         return "pypi: the lock does not say which wheel the file is out of"
+    pinned = f"{_shown(pin.archive.name)} {_shown(pin.archive.version)}"
     try:
         wanted = Requirement(source.pypi[: _LONGEST + 1])
         fits = len(source.pypi) <= _LONGEST and wanted.specifier.contains(Version(pin.archive.version), prereleases=True)
     except (InvalidRequirement, InvalidVersion, ValueError):
-        fits = False
+        return f"pypi: {_shown(source.pypi)} cannot be compared with the wheel that the lock pins ({pinned})"
     if not fits or canonicalize_name(wanted.name) != pin.archive.name:
-        pinned = f"{_shown(pin.archive.name)} {_shown(pin.archive.version)}"
         return f"pypi: {_shown(source.pypi)} is not the wheel that the lock pins ({pinned})"
-    if problem := wheel_problem(pin.archive, pin.archive.name, lock):
-        return f"pypi: {problem}"
+    try:
+        named_tags(pin.archive, pin.archive.name)
+    except ValueError as error:
+        return f"pypi: {error}"
     if (source.member or "").rpartition("/")[2] != pin.filename:
         return f"member: {_shown(source.member or '')} is not the file that the lock pins ({_shown(pin.filename)})"
     return ""

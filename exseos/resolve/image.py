@@ -11,8 +11,9 @@ from exseos.image.assemble import assemble
 from exseos.image.image import Image
 from exseos.image.wheel import exseos_wheel
 from exseos.lock import ExseosPin, Lock
+from exseos.network import EVERYTHING, Network
 from exseos.progress import Progress
-from exseos.resolve import bring_wheels
+from exseos.resolve.wheels import bring_wheels
 
 
 def own_wheel(cache: Path) -> tuple[Path, ExseosPin]:
@@ -21,9 +22,12 @@ def own_wheel(cache: Path) -> tuple[Path, ExseosPin]:
     return wheel, ExseosPin(version=__version__, filename=wheel.name, sha256=sha256_file(wheel))
 
 
-def image_of(lock: Lock, wheel: Path, cache: Path, progress: Progress) -> Image:
-    """Assemble the image that ``lock`` and the wheel of ExSeOS-HLS at ``wheel`` determine."""
+def image_of(lock: Lock, wheel: Path, cache: Path, progress: Progress, network: Network = EVERYTHING) -> Image:
+    """Assemble the image that ``lock`` and the wheel of ExSeOS-HLS at ``wheel`` determine.
+
+    Raises ``HostError`` naming what is missing if the network may not be used.
+    """
     if lock.exseos is not None and sha256_file(wheel) != lock.exseos.sha256:
         raise DigestMismatch("the wheel of ExSeOS-HLS is not the one that the lock pins", where=str(wheel))
-    wheels = bring_wheels(lock.wheels, python=lock.python, cache=cache, progress=progress)
-    return assemble(lock.packages, wheels, wheel, cache, progress)
+    wheels = bring_wheels(lock.wheels, python=lock.python, cache=cache, progress=progress, network=network)
+    return assemble(lock.packages, wheels, wheel, cache, progress, network)

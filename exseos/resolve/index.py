@@ -18,15 +18,19 @@ from urllib.parse import unquote, urlsplit
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.tags import Tag, compatible_tags, cpython_tags
-from packaging.utils import canonicalize_name, parse_wheel_filename
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.version import InvalidVersion, Version
 
-from exseos.errors import ExseosError, UsageError
-from exseos.lock import WheelPin
+from exseos.errors import ExseosError, HostError, UsageError
+from exseos.lock import ExseosPin, WheelPin
+from exseos.network import EVERYTHING, Network
 from exseos.process import run
 
 PLATFORM = "x86_64-manylinux_2_36"
 _GLIBC = 36
 _SECONDS = 600
+_MOST_TAGS = 256
+"""Tags of one wheel; a file name may be short and mean millions of them."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +41,24 @@ class FoundWheel:
     url: str
 
 
-def resolve(requirements: Sequence[str], *, python: str, exclude_newer: str | None, with_dependencies: bool = True) -> list[FoundWheel]:
+class OtherWheelError(ExseosError):
+    """The index has a wheel of the pinned name with other bytes."""
+
+
+def resolve(
+    requirements: Sequence[str],
+    *,
+    python: str,
+    exclude_newer: str | None,
+    with_dependencies: bool = True,
+    network: Network = EVERYTHING,
+) -> list[FoundWheel]:
     """The wheels that satisfy ``requirements`` (PEP 508) and, by default, all that they need; sorted by name.
 
     ``exclude_newer`` is an RFC 3339 time: what was uploaded later does not exist. Raises ``UsageError`` if nothing fits.
     """
+    if network.offline:
+        raise HostError("the package index is not asked offline", hint="Run it without --offline.")
     for requirement in requirements:
         try:
             Requirement(requirement)
@@ -52,29 +69,65 @@ def resolve(requirements: Sequence[str], *, python: str, exclude_newer: str | No
     return [_best(package, python) for package in _compiled(requirements, python, options)]
 
 
-def locate(pins: Iterable[WheelPin], *, python: str) -> list[FoundWheel]:
-    """Where the index has these very wheels (file name and SHA-256) now."""
+def named_tags(pin: WheelPin | ExseosPin, name: str) -> frozenset[Tag]:
+    """The tags in the file name of a pinned wheel; raises ``ValueError`` if that is no wheel of ``name`` in the pinned version.
+
+    A pin may come from a capsule, and name and version go to uv as a requirement: nothing else may stand there.
+    """
+    counts = [part.count(".") + 1 for part in pin.filename.split("-")[-3:]]
+    if len(counts) < 3 or counts[0] * counts[1] * counts[2] > _MOST_TAGS:
+        raise ValueError(f"{pin.filename} is not the file name of a wheel")
+    try:
+        of_name, of_version, _, tags = parse_wheel_filename(pin.filename)
+        version = Version(pin.version)
+    except InvalidWheelFilename as error:
+        raise ValueError(f"{pin.filename} is not the file name of a wheel") from error
+    except InvalidVersion as error:
+        raise ValueError(f"{pin.version} is not the version of a wheel") from error
+    if (of_name, of_version) != (name, version):
+        raise ValueError(f"{pin.filename} is not a wheel of {name} {pin.version}")
+    return tags
+
+
+def locate(pins: Iterable[WheelPin], *, python: str, network: Network = EVERYTHING) -> list[FoundWheel]:
+    """Where the index has these very wheels (file name and SHA-256) now.
+
+    Raises ``OtherWheelError`` if it has another file of that name, ``ExseosError`` if it has none or cannot be reached.
+    """
     wanted = list(pins)
     if not wanted:
         return []
     hint = "Use a capsule that carries its image, or make the lock anew with `exseos lock`."
+    if network.offline:
+        raise HostError("the package index is not asked offline", hint="Run it without --offline.")
+    for pin in wanted:
+        try:
+            named_tags(pin, pin.name)
+        except ValueError as error:
+            raise ExseosError(f"the lock is damaged: {error}", hint=hint) from error
     try:
-        found = _all_wheels([f"{pin.name}=={pin.version}" for pin in wanted], python)
+        found = _all_wheels([f"{pin.name}=={Version(pin.version)}" for pin in wanted], python)
     except UsageError as error:
         raise ExseosError(f"the package index no longer has what the lock pins\n{error.what}", hint=hint) from error
-    missing = [pin.filename for pin in wanted if pin.sha256 not in found]
+    digests = dict(found.keys())
+    for pin in wanted:
+        if (pin.filename, pin.sha256) not in found and pin.filename in digests:
+            what = f"the package index has another {pin.filename}: SHA-256 {digests[pin.filename]}, the lock pins {pin.sha256}"
+            raise OtherWheelError(what, hint=hint)
+    missing = [pin.filename for pin in wanted if (pin.filename, pin.sha256) not in found]
     if missing:
         raise ExseosError(
             f"the package index no longer has: {', '.join(missing)}",
             hint=hint,
         )
-    return [FoundWheel(pin, found[pin.sha256]) for pin in wanted]
+    return [FoundWheel(pin, found[pin.filename, pin.sha256]) for pin in wanted]
 
 
-def _all_wheels(requirements: list[str], python: str) -> dict[str, str]:
+def _all_wheels(requirements: list[str], python: str) -> dict[tuple[str, str], str]:
+    """File name and SHA-256 → address."""
     packages = _compiled(requirements, python, ["--no-deps"])
     wheels = [wheel for package in packages for wheel in package.get("wheels", [])]
-    return {wheel["hashes"]["sha256"]: _url(wheel) for wheel in wheels if "sha256" in wheel.get("hashes", {})}
+    return {(_filename(wheel), wheel["hashes"]["sha256"]): _url(wheel) for wheel in wheels if "sha256" in wheel.get("hashes", {})}
 
 
 def _compiled(requirements: Sequence[str], python: str, options: list[str]) -> list[dict[str, Any]]:

@@ -142,11 +142,11 @@ def test_versions_before_a_release_and_of_a_builder_are_allowed() -> None:
         ),
         (
             (wheel(), wheel("Helper", "1", "helper-1-py3-none-any.whl")),
-            "lock: Helper 1 is not the name and version of a wheel in their normal form",
+            "lock: helper-1-py3-none-any.whl is not a wheel of Helper 1",
         ),
         (
             (wheel(), wheel("helper", "~1:x", "helper-1-py3-none-any.whl")),
-            "lock: helper-1-py3-none-any.whl is not the file name of a wheel",
+            "lock: ~1:x is not the version of a wheel",
         ),
         ((wheel(), wheel("exseos", "0.3.1", OWN.filename)), "lock: exseos is among the wheels; it has a pin of its own"),
     ],

@@ -13,7 +13,8 @@ from exseos.errors import UsageError
 from exseos.fetch import Download
 from exseos.lock import Lock, WheelPin, read_lock
 from exseos.progress import Quiet
-from exseos.resolve import bring_wheels, find_lock, lock_folder, make_lock, misfits
+from exseos.resolve import find_lock, lock_folder, make_lock, misfits
+from exseos.resolve.wheels import bring_wheels, wheel_download
 from exseos.spec import Spec, read_spec
 from tests.resolve.loopback import Site
 
@@ -188,7 +189,8 @@ def test_a_wheel_cut_by_the_disk_is_brought_again(folder: Path, world: Site) -> 
 
 def test_a_size_that_is_not_known_is_no_size() -> None:
     pin = WheelPin(name="one", version="1", filename="one-1-py3-none-any.whl", size=0, sha256="0" * 64)
-    assert room.wheel_download(pin, "u") == Download(urls=("u",), sha256="0" * 64, size=None, name=pin.filename)
+    wanted = Download(urls=("u",), sha256="0" * 64, size=None, name=pin.filename, origin="wheel one-1-py3-none-any.whl")
+    assert wheel_download(pin, "u") == wanted
 
 
 @pytest.mark.parametrize("name", ["tiny", "magic"])
