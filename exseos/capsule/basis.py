@@ -58,9 +58,7 @@ def known_releases() -> dict[str, str]:
     return {str(sha256): str(version) for version, sha256 in plain.items()}
 
 
-def find_basis(
-    capsule: Capsule, content: Content, folder: Path, trust: Trust, network: Network, store: Store, progress: Progress
-) -> Basis:
+def find_basis(capsule: Capsule, content: Content, folder: Path, trust: Trust, network: Network, store: Store, progress: Progress) -> Basis:
     """The image to replay in. Raises ``CapsuleError`` if the image is not the one that the lock gives, ``HostError`` if there is none."""
     pin = content.lock.exseos
     assert pin is not None  # ``misfit`` refuses a capsule's lock without it

@@ -63,9 +63,7 @@ def replay(request: ReplayRequest, store: Store, progress: Progress) -> Verdict:
         files = scratch / "spec"
         for name in content.experiment.user_files:
             capsule.extract(f"spec/{name}", files / name)
-        with Workers(
-            engine, basis.image, files, data, request.limits, scratch / "workers", store, progress, vendors=vendors
-        ) as workers:
+        with Workers(engine, basis.image, files, data, request.limits, scratch / "workers", store, progress, vendors=vendors) as workers:
             judge = Judge(capsule, content, scratch / "archived", workers, lacking, progress)
             entries, more = judge.run()
     entries = [*basis.entries, *origins, *entries]
@@ -134,5 +132,3 @@ def _bring_data(
             if shown := data_entry(name, origin, trusted=request.trust.data):
                 entries.append(shown)
     return found, lacking, entries
-
-

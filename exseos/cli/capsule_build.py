@@ -9,7 +9,18 @@ import click
 from exseos.capsule.build import BuildRequest, build
 from exseos.capsule.inspect import inspect
 from exseos.cli.console import progress
-from exseos.cli.options import PATH, SPEC, data_files, json_option, limits, network_option, running_options, toolchain_options, toolchains
+from exseos.cli.options import (
+    PATH,
+    SPEC,
+    data_files,
+    json_option,
+    limits,
+    network_option,
+    running_options,
+    time_limit,
+    toolchain_options,
+    toolchains,
+)
 from exseos.cli.show import inspection_json, show_inspection
 from exseos.errors import UsageError
 from exseos.store import Store
@@ -26,6 +37,7 @@ _PARTS = frozenset({"image", "data"})
 @click.option("--without", default="", metavar="PARTS", help="Leave out 'image', 'data' or 'image,data': both ids stay the same.")
 @click.option("--check", is_flag=True, help="Run every stage twice and name the outputs that are not exact.")
 @click.option("--allow-failed-claims", is_flag=True, help="Pack the capsule even if claims do not hold.")
+@click.option("--allow-inexact", is_flag=True, help="Train a model whose code gives other initial weights each time.")
 @json_option
 def command(
     spec: Path,
@@ -39,6 +51,7 @@ def command(
     without: str,
     check: bool,
     allow_failed_claims: bool,
+    allow_inexact: bool,
     as_json: bool,
 ) -> None:
     """Run the experiment of SPEC in a container and pack it as one capsule.
@@ -59,8 +72,9 @@ def command(
         limits=limits(memory_gib, hours),
         toolchains=toolchains(toolchain),
         network_for=frozenset(network_for),
+        allow_inexact=allow_inexact,
     )
-    with progress() as shown:
+    with time_limit(hours), progress() as shown:
         built = build(request, Store(), shown)
     inspection = inspect(built.path)
     if as_json:

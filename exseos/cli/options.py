@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from exseos.engines.base import Limits
-from exseos.errors import UsageError
+from exseos.errors import HostError, UsageError
 from exseos.paths import absolute
 
+_SPARE_SECONDS = 60.0
+"""How long containers have to end by themselves."""
+_LONGEST_ALARM = 1e8
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -88,6 +94,26 @@ def limits(memory_gib: float, hours: float) -> Limits:
         if not math.isfinite(value):
             raise UsageError(f"{option} takes a finite number, found {value}")
     return Limits(memory_bytes=int(memory_gib * 2**30), seconds=hours * 3600)
+
+
+@contextmanager
+def time_limit(hours: float) -> Iterator[None]:
+    """Raise ``HostError`` when the time is up, whatever runs then: containers end by themselves, a reader that hangs does not."""
+
+    def stop(number: int, frame: object) -> None:
+        raise HostError(f"the {hours:g} hours that --hours gives are over", hint="Finished stages are kept; give more with --hours.")
+
+    seconds = hours * 3600
+    if threading.current_thread() is not threading.main_thread() or seconds > _LONGEST_ALARM:
+        yield
+        return
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds + _SPARE_SECONDS, _SPARE_SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def data_files(pairs: tuple[str, ...]) -> dict[str, Path]:

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from exseos.capsule.claims import describe
 from exseos.capsule.inspect import Inspection
-from exseos.capsule.verdict import Verdict, VerdictEntry
+from exseos.capsule.verdict import Judgement, Overall, Verdict, VerdictEntry
 from exseos.cli.console import cell, say
 from exseos.lock import STAND_IN
 from exseos.metrics import Level
@@ -27,11 +27,22 @@ DETAILS = ("_available", "_endpoints", "_utilization_percent")
 _MOST_COLUMNS = 8
 _MOST_NAME = 60
 """Letters of a name of a metric or design, for the numbers beside it to keep their room."""
-_STYLES = {"identical": "green", "within tolerance": "yellow", "different": "bold red", "not checkable here": "magenta"}
-_OVERALL = {
-    "reproduced": ("green", "reproduced: every claim was replayed and holds"),
+_STYLES: dict[Judgement, str] = {
+    "identical": "green",
+    "within tolerance": "yellow",
+    "different": "bold red",
+    "not checkable here": "magenta",
+    "trusted": "yellow",
+}
+_OVERALL: dict[Overall, tuple[str, str]] = {
+    "reproduced": ("green", "reproduced: every claim was replayed and holds, every number is identical"),
+    "reproduced within tolerance": (
+        "yellow",
+        "reproduced within tolerance: every claim was replayed and holds, not every number is identical",
+    ),
     "different": ("bold red", "does not reproduce: something differs"),
     "not fully checkable": ("magenta", "holds so far, but not everything could be checked here"),
+    "nothing claimed": ("magenta", "nothing to judge: every output and metric is as recorded, and the capsule makes no claims"),
 }
 
 
@@ -140,8 +151,8 @@ def show_verdict(verdict: Verdict) -> None:
     for limit in verdict.not_enforced:
         say(console, "not enforced by ", cell(verdict.engine), ": ", cell(limit, escaped=True))
     style, text = _OVERALL[verdict.verdict]
-    if verdict.verdict == "reproduced" and not any(entry.kind == "claim" for entry in verdict.entries):
-        text = "reproduced: every output and metric is as recorded; the capsule makes no claims"
+    if trusted := [entry.name.split()[0] for entry in verdict.entries if entry.verdict == "trusted"]:
+        text += f"; taken on trust: {', '.join(dict.fromkeys(trusted))}"
     say(console, (text, style))
     say(console, "  experiment id  ", cell(verdict.id))
     say(console, "  engine         ", cell(verdict.engine))

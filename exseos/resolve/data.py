@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import lzma
-import struct
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +16,7 @@ from pydantic import ValidationError
 from urllib3.exceptions import HTTPError
 
 from exseos.digest import sha256_file
-from exseos.errors import DigestMismatch, HostError, UsageError
+from exseos.errors import DigestMismatch, ExseosError, HostError, UsageError
 from exseos.fetch import Download, check_file, fetch
 from exseos.image.wheel_file import open_wheel, wheel_errors
 from exseos.lock import DataPin, WheelPin
