@@ -38,7 +38,7 @@ _OVERALL: dict[Overall, tuple[str, str]] = {
     "reproduced": ("green", "reproduced: every claim was replayed and holds, every number is identical"),
     "reproduced within tolerance": (
         "yellow",
-        "reproduced within tolerance: every claim was replayed and holds, not every number is identical",
+        "reproduced within tolerance: every claim holds, but not every number is identical",
     ),
     "different": ("bold red", "does not reproduce: something differs"),
     "not fully checkable": ("magenta", "holds so far, but not everything could be checked here"),
