@@ -24,6 +24,9 @@ from exseos.manifest import Manifest, tree_files
 from exseos.paths import absolute
 from exseos.removal import remove_tree
 
+_PASSING = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE, errno.EINTR)
+"""Errors that say nothing about a stage on disk."""
+
 
 @dataclass(frozen=True)
 class Finished:
@@ -70,7 +73,12 @@ class Store:
             manifest = Manifest.parse((folder / "manifest.txt").read_bytes().decode(), str(folder))
             facts = dict(record["facts"])
             whole = record["key"] == key and Manifest.of_tree(folder / "outputs") == manifest
-        except (FileNotFoundError, NotADirectoryError, ValueError, TypeError, KeyError, RecursionError, CapsuleError):
+        except (ValueError, TypeError, KeyError, RecursionError, CapsuleError):
+            whole = False
+        except OSError as error:
+            if error.errno in _PASSING:
+                with host_errors(folder):
+                    raise
             whole = False
         if not whole:
             self._discard(folder)
@@ -87,7 +95,7 @@ class Store:
             whole = scratch / "stage"
             whole.mkdir()
             outputs.rename(whole / "outputs")
-            tree_files(whole / "outputs")
+            _check_outputs(whole / "outputs")
             _own_modes(whole / "outputs")
             manifest = Manifest.of_tree(whole / "outputs")
             (whole / "manifest.txt").write_bytes(manifest.text.encode())
@@ -159,6 +167,18 @@ def _processes() -> str:
         return sha256_bytes(boot + str(Path("/proc/self/ns/pid").readlink()).encode())[:16]
     except OSError:
         return uuid.uuid4().hex[:16]
+
+
+def _check_outputs(outputs: Path) -> None:
+    """Refuse links, special files and what is nested too deep to be an output."""
+    try:
+        tree_files(outputs)
+    except RecursionError as error:
+        raise CapsuleError("the outputs are nested too deep", where=str(outputs)) from error
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        raise CapsuleError("the outputs have paths that are too long", where=str(outputs)) from error
 
 
 def _own_modes(folder: Path) -> None:

@@ -20,6 +20,10 @@ MAX_ENTRIES = 100_000
 MAX_DIRECTORY_BYTES = 16 << 20
 """A capsule has up to 20,000 entries, in 3 MB; opening the largest directory allowed takes 3 s and 150 MB."""
 MAX_NAME_BYTES = 1024
+MAX_UNICODE_BYTES = 4 << 20
+"""Bytes of all names together that are not ASCII: comparing them as file systems do takes time."""
+_MAX_MARKS = 30
+"""Combining marks in a row (Unicode's stream-safe format): to order them takes time with their square."""
 
 LOCAL = struct.Struct("<4s5H3I2H")
 CENTRAL = struct.Struct("<4s6H3I5H2I")
@@ -112,6 +116,9 @@ def check_name(name: str) -> str:
 
 def check_names(names: Iterable[str]) -> None:
     """Raise ``CapsuleError`` if two names are, on some file system, one file, or one is a folder of another."""
+    names = list(names)
+    if sum(len(name.encode()) for name in names if not name.isascii()) > MAX_UNICODE_BYTES:
+        raise CapsuleError(f"the entry names that are not ASCII have more than {MAX_UNICODE_BYTES} bytes")
     # With the lowest byte between its parts, what is in a folder follows directly after a file of the folder's name.
     ordered = sorted(((_folded(name).replace("/", "\0").encode(), name) for name in names), key=lambda pair: pair[0])
     for (one, first), (two, second) in pairwise(ordered):
@@ -143,6 +150,13 @@ def parse_directory(data: bytes) -> Iterator[Member]:
 
 
 def _folded(name: str) -> str:
+    if name.isascii():
+        return name.lower()
+    marks = 0
+    for letter in name:
+        marks = marks + 1 if unicodedata.combining(letter) else 0
+        if marks > _MAX_MARKS:
+            raise CapsuleError(f"the entry name {name[:60]!r}… has more than {_MAX_MARKS} combining marks in a row")
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
