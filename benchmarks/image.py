@@ -38,7 +38,8 @@ def main(argument: str | None, smallest: bool) -> int:
         folder = Path(temporary)
         if smallest:
             (folder / "store/cache").mkdir(parents=True)
-            (folder / "store/cache/downloads").symlink_to(Store().cache / "downloads")
+            for name in ("downloads", "origins"):
+                (folder / "store/cache" / name).symlink_to(Store().cache / name)
             spec = _numpy_alone(spec, folder / "small")
         store = {"EXSEOS_STORE": str(folder / "store")}
         build = [*EXSEOS, "image", "build", str(spec)]

@@ -56,7 +56,7 @@ class OutsideSession(requests.Session):
         except (ValueError, HTTPException, OSError) as error:
             if isinstance(error, requests.RequestException) and not isinstance(error, ValueError):
                 raise
-            raise RefusedError(f"no proper answer: {type(error).__name__}") from error
+            raise RefusedError(f"no proper answer: {error or type(error).__name__}") from error
         raise RefusedError(f"it redirects more than {_HOPS - 1} times")
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:

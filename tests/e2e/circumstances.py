@@ -48,7 +48,8 @@ class Laboratory:
         spec = _copy(self.exseos.sources, home / "checkout", shuffled="file order" in varied) / "examples/tiny/spec.yaml"
         cache = home / "store/cache"
         cache.mkdir(parents=True)
-        shutil.copytree(self.exseos.store / "cache/downloads", cache / "downloads")
+        for part in ("downloads", "origins"):
+            shutil.copytree(self.exseos.store / "cache" / part, cache / part)
         for folder in ("home", "cwd", "tmp"):
             (home / folder).mkdir()
         command = self._command(home, varied)

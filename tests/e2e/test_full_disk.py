@@ -82,8 +82,9 @@ def test_during_download_and_assembly(warm: Exseos, tmp_path: Path) -> None:
         downloads = store / "cache/downloads"
         assert all(len(path.name) == 64 or path.name.endswith(".part") for path in downloads.iterdir())
 
-        shutil.rmtree(downloads)
-        downloads.symlink_to(warm.store / "cache/downloads")
+        for name in ("downloads", "origins"):
+            shutil.rmtree(store / "cache" / name, ignore_errors=True)
+            (store / "cache" / name).symlink_to(warm.store / "cache" / name)
         grow(store, 200)
         ended = exseos("image", "build", spec)
         full(ended)

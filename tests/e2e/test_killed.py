@@ -146,7 +146,8 @@ def assert_same(exseos: Exseos, capsule: Path, reference: Index) -> None:
 def test_kills_during_assembly_leave_no_half_made_layer(warm: Exseos, sources: Path, reference: Index, tmp_path: Path) -> None:
     store = tmp_path / "store"
     (store / "cache").mkdir(parents=True)
-    (store / "cache/downloads").symlink_to(warm.store / "cache/downloads")
+    for name in ("downloads", "origins"):
+        (store / "cache" / name).symlink_to(warm.store / "cache" / name)
     exseos = warm.but(store=store, folder=tmp_path)
     chance = random.Random(4)
     for _ in range(ASSEMBLY_KILLS):
