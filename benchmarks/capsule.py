@@ -21,9 +21,10 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+from exseos.capsule.index import SEAL, is_sealed
+
 from benchmarks.measure import start
 from exseos.archive import ArchiveWriter
-from exseos.capsule.index import SEAL, is_sealed
 from exseos.capsule.verify import verify
 from exseos.digest import sha256_file
 from exseos.manifest import Entry, Manifest

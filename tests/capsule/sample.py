@@ -7,9 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pydantic import TypeAdapter
-
-from exseos.archive import ArchiveWriter
 from exseos.capsule.index import (
     IMAGE_CONFIG,
     INDEX,
@@ -28,6 +25,9 @@ from exseos.capsule.index import (
     is_sealed,
 )
 from exseos.capsule.readme import render
+from pydantic import TypeAdapter
+
+from exseos.archive import ArchiveWriter
 from exseos.digest import canonical_json, sha256_bytes
 from exseos.image.dockerfile import own_config
 from exseos.image.image import Image, image_config

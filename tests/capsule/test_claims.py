@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from exseos.capsule.index import ClaimRecord, MetricRecord
 from hypothesis import given
 from hypothesis import strategies as st
 
 from exseos.capsule.claims import ClaimsError, describe, judge
-from exseos.capsule.index import ClaimRecord, MetricRecord
 from exseos.errors import UsageError
 from exseos.spec.models import Claim
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from exseos.capsule.index import INDEX, MANIFEST, Index
 
 from exseos.archive import ArchiveReader
-from exseos.capsule.index import INDEX, MANIFEST, Index
 from exseos.capsule.inspect import inspect
 from exseos.digest import sha256_bytes
 from exseos.errors import CapsuleError, UsageError

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from exseos.capsule.index import ClaimRecord, CreatedWith, Index, MetricRecord, StageRecord, Trial
-from exseos.capsule.judge import judge_capsule, known_failures
 from exseos.capsule.sessions import Sessions
+
+from exseos.capsule.judge import judge_capsule, known_failures
 from exseos.capsule.verdict import Verdict, VerdictEntry, overall
 from exseos.errors import CapsuleError, DigestMismatch, ExseosError, HostError, StageError, UsageError
 from exseos.manifest import Manifest

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from exseos.capsule.index import Index, StageRecord
+from exseos.capsule.sessions import Sessions
 
 from exseos.capsule.comparison import Replayed
-from exseos.capsule.index import Index, StageRecord
 from exseos.capsule.judge import judge_capsule
 from exseos.capsule.recorded import replay_recorded
-from exseos.capsule.sessions import Sessions
 from exseos.capsule.verdict import overall
 from exseos.errors import HostError, StageError
 from exseos.manifest import Manifest

@@ -7,8 +7,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-
 from exseos.capsule.index import INDEX, MANIFEST, SEAL, Index
+
 from exseos.capsule.unpack import unpack
 from exseos.errors import CapsuleError, ExseosError, UsageError
 from exseos.lock import read_lock

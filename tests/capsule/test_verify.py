@@ -9,12 +9,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from exseos.capsule.index import INDEX, MANIFEST, README, SEAL, Index
+from exseos.capsule.readme import render
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exseos.archive import ArchiveReader
-from exseos.capsule.index import INDEX, MANIFEST, README, SEAL, Index
-from exseos.capsule.readme import render
 from exseos.capsule.verify import Problem, VerifyReport, verify
 from exseos.digest import sha256_bytes
 from exseos.errors import HostError, UsageError

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from exseos.capsule.index import INDEX, Index
+
 from exseos.engines.docker import connect
 from exseos.image.tar import tree_tar
 from tests.e2e.conftest import CAPSULE, ENGINES, require_engine

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from exseos.capsule.sessions import Sessions
 
 from exseos.capsule import replay as replaying
 from exseos.capsule.replay import ReplayRequest
-from exseos.capsule.sessions import Sessions
 from exseos.engines.bubblewrap import Bubblewrap
 from exseos.progress import Quiet
 from exseos.store import Store

@@ -12,8 +12,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
-
 from exseos.capsule.index import INDEX, Index
+
 from exseos.capsule.inspect import inspect
 from tests.e2e.conftest import CAPSULE as WARM
 from tests.e2e.running import Ended, Exseos

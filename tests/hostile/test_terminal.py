@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from exseos.capsule.index import ClaimRecord
 from rich.console import Console
 
 from exseos.capsule.doctor import Examination, Finding
-from exseos.capsule.index import ClaimRecord
 from exseos.capsule.inspect import Inspection, StageSummary, inspect
 from exseos.capsule.verdict import Verdict, VerdictEntry
 from exseos.capsule.verify import Problem, VerifyReport
