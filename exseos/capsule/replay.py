@@ -126,7 +126,8 @@ def _bring_data(
             except DigestMismatch:
                 raise
             except ExseosError as error:
-                lacking[name] = f"the data {name} is not in the capsule and cannot be brought: {error.what}"
+                what = f"{error.what} {error.hint}" if error.hint else error.what
+                lacking[name] = f"the data {name} is not in the capsule and cannot be brought: {what}"
         if name in found:
             origin = compare_origin(name, source, pinned, **common)
             if shown := data_entry(name, origin, trusted=request.trust.data):
