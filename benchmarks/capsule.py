@@ -21,7 +21,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-from exseos.capsule.index import SEAL, is_sealed
+from exseos.records.index import SEAL, is_sealed
 
 from benchmarks.measure import start
 from exseos.archive import ArchiveWriter

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from exseos.capsule.index import INDEX, Index
+from exseos.records.index import INDEX, Index
 
 from exseos.engines.docker import connect
 from exseos.image.tar import tree_tar
