@@ -40,7 +40,7 @@ class Bench:
     def run(self, bad: str = "", spec: dict[str, object] = SPEC) -> list[StageResult]:
         self.engines.append(LocalEngine(GOOD % WRITES.strip().replace("BAD", bad), variables={"LOG": str(self.log_file)}))
         experiment = Experiment.model_validate(spec)
-        data = {name: self.files for name in DATA}
+        data = dict.fromkeys(DATA, self.files)
         with self.store.scratch() as scratch:
             folder = scratch / "workers"
             with Workers(self.engines[-1], LocalImage(), self.files, data, Limits(), folder, self.store, Quiet()) as workers:

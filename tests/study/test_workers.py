@@ -62,7 +62,7 @@ class Bench:
         self.folder = folder
         self.files = folder / "files"
         self.files.mkdir()
-        self.data = {name: self.files for name in DATA}
+        self.data = dict.fromkeys(DATA, self.files)
         self.engines: list[Watched] = []
         self.store = Store(folder / "store")
 
@@ -269,7 +269,7 @@ def test_a_failure_ahead_takes_no_result_with_it(bench: Bench) -> None:
     assert (outcome.folder / "seen.json").is_file()
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, StageError("no")])
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), StageError("no")])
 def test_whatever_happens_none_is_left(bench: Bench, error: BaseException) -> None:
     with pytest.raises(type(error)), bench.workers() as workers:
         alone(workers, "prepare", then="train")
@@ -377,7 +377,7 @@ def test_what_is_refused_of_outputs_is_the_stages_failure(bench: Bench, how: str
 def test_outputs_beyond_bounds_are_the_stages_failure(bench: Bench, monkeypatch: pytest.MonkeyPatch, bounds: Mapping[str, int]) -> None:
     monkeypatch.setattr(room, "Bounds", lambda bound=room.Bounds: bound(**bounds))
     code = "[(out / f'd{number}').mkdir() for number in range(9)]; [(out / f'd{number}/f').write_text('x' * 200) for number in range(9)]"
-    with bench.workers(GOOD % code) as workers, pytest.raises(StageError, match="more than (1000|5)"):
+    with bench.workers(GOOD % code) as workers, pytest.raises(StageError, match=r"more than (1000|5)"):
         alone(workers)
 
 
