@@ -211,9 +211,8 @@ class _Check:
         if listed != [MetricRecord.of(metric, record.trial, record.stage) for metric in own]:
             self.add(INDEX, f"the metrics of {label} are not those of its {METRICS_FILE}")
         stand_in = STAND_IN in (record.needs or "")
-        levels = KINDS[record.kind].levels if record.kind in KINDS else ()
         for metric in own:
-            if metric.level not in levels:  # else the author's own code could write any number and claim it
+            if record.kind not in KINDS or not KINDS[record.kind].may_measure(metric.level):  # else the author's own code could write any number and claim it
                 self.add(name, f"metric {visible(metric.name)} has the level {metric.level}, which no stage {record.kind} measures")
             if not record.exact and metric.version.endswith(STAND_IN_VERSION) != stand_in:
                 self.add(INDEX, f"metric {visible(metric.name)} of {label} does not say whether the tool was a stand-in")

@@ -12,8 +12,8 @@ from exseos.spec.yaml12 import Path
 from exseos.stages import KINDS
 
 _LARGEST = 2**53 - 1
-_SECTION_OF_LEVEL = {level: kind.section for kind in reversed([*KINDS.values()]) if kind.section for level in kind.levels}
-"""The first section whose stages measure a level."""
+_SECTION_OF_LEVEL = {level: kind.section for kind in KINDS.values() for level in kind.levels}
+"""The section whose stages are there to measure a level."""
 _RESERVED_DATA = "prepared"
 """Prepared arrays stand beside the data sources in a capsule, in a folder of this name."""
 
