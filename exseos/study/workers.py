@@ -16,11 +16,7 @@ from exseos.engines.base import Engine, ImageSource, Limits
 from exseos.errors import ExseosError, HostError, StageError
 from exseos.manifest import Manifest
 from exseos.progress import Progress
-<<<<<<< HEAD
-from exseos.store import Store, plain_modes
-=======
-from exseos.store import Store, host_errors
->>>>>>> 62b5ebd95c8130251adb738e171e050ee7f3d94e
+from exseos.store import Store, host_errors, plain_modes
 from exseos.study.outputs import Bounds, collect
 from exseos.study.plan import StagePlan
 from exseos.study.session import Session
