@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,11 +23,13 @@ Changes = Mapping[str, Mapping[str, Any]]
 """Section of the stage's parameters → parameter → value."""
 
 
+EVALUATED = ", evaluated"
+"""Behind the name of a training: what ``evaluate`` made of it."""
 WHOLE_MAGIC = "magic: as it is"
 
 
 def goldens() -> dict[str, str]:
-    """Experiment and training → digest of all outputs of ``train``; ``prepare`` among them. The same on every CPU."""
+    """Experiment and training → digest of all outputs of ``train``, or ``evaluate``; ``prepare`` among them. The same on every CPU."""
     found: dict[str, str] = json.loads(Path(__file__).with_name("goldens.json").read_text())
     return found
 
@@ -49,8 +51,8 @@ class Trainings:
         self.ready, self._store, self._scratch = ready, store, scratch
         scratch.mkdir()
 
-    def run(self, engine: Engine, runs: Mapping[str, Changes]) -> dict[str, Ran]:
-        """What the stages made: ``prepare``, and a training for each name in ``runs``."""
+    def run(self, engine: Engine, runs: Mapping[str, Changes], own_code: Collection[str] = ()) -> dict[str, Ran]:
+        """What the stages made: ``prepare``, and a training for each name in ``runs``; its evaluation too, but of ``own_code``."""
         stages = {stage.name: stage for stage in plan(self.ready.experiment)}
         seed = self.ready.experiment.seed
         found = {}
@@ -64,6 +66,10 @@ class Trainings:
                 given = {section: {**(own or {}), **changes.get(section, {})} for section, own in stages["train"].parameters.items()}
                 trained, facts = session.run("train", given, seed, {"prepare": (output, prepared)})
                 found[name] = _ran(Manifest.of_tree(trained), facts)
+                if name not in own_code:
+                    inputs = {"prepare": (output, prepared), "train": (trained, Manifest.of_tree(trained))}
+                    evaluated, facts = session.run("evaluate", stages["evaluate"].parameters, seed, inputs)
+                    found[name + EVALUATED] = _ran(Manifest.of_tree(evaluated), facts)
         return found
 
 
