@@ -54,7 +54,7 @@ class Trainings:
     def run(self, engine: Engine, runs: Mapping[str, Changes], unmeasured: Collection[str] = ()) -> dict[str, Ran]:
         """What the stages made: ``prepare``, a training for each name in ``runs``, and what ``evaluate`` made of it.
 
-        The latter is called ``NAME, measured``; a model of the user's own layers, which it does not take, is ``unmeasured``.
+        The latter is called ``NAME, evaluated``; a model of the user's own layers, which it does not take, is ``unmeasured``.
         """
         stages = {stage.name: stage for stage in plan(self.ready.experiment)}
         prepare, train, evaluate = stages["prepare"], stages["train"], stages["evaluate"]
@@ -77,7 +77,7 @@ class Trainings:
 
 def measured(name: str) -> str:
     """The measurement of the training ``name``."""
-    return f"{name}, measured"
+    return f"{name}, evaluated"
 
 
 def _ran(outcome: Outcome) -> Ran:
