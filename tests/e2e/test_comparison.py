@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from exseos.capsule.index import MANIFEST
+from exseos.records.names import MANIFEST
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from exseos.capsule.index import INDEX, Index
+from exseos.records.index import Index
+from exseos.records.names import INDEX
 
 from exseos.engines.docker import connect
 from exseos.image.tar import tree_tar

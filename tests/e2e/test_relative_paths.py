@@ -12,7 +12,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from exseos.capsule.index import INDEX, Index
+from exseos.records.index import Index
+from exseos.records.names import INDEX
 
 from exseos.capsule.inspect import inspect
 from tests.e2e.conftest import CAPSULE as WARM
