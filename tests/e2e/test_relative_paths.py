@@ -248,7 +248,7 @@ def test_init(exseos: Exseos, folder: str) -> None:
 def test_doctor(exseos: Exseos) -> None:
     vitis.install(exseos.folder / "opt/Xilinx")
     ended = exseos("doctor", "experiment/spec.yaml", "--toolchain", "vitis=opt/Xilinx/Vitis/2023.2")
-    assert "relative is right; stages: prepare, train" in ended.out, ended.text
+    assert "relative is right; stages: prepare, train, evaluate" in ended.out, ended.text
     assert "a build of experiment/spec.yaml" in ended.out
     found = json.loads(exseos("doctor", "experiment/spec.yaml", "--toolchain", "vitis=opt/Xilinx/Vitis/2023.2", "--json").out)
     assert found["spec"] == str(exseos.folder / "experiment/spec.yaml")
