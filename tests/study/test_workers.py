@@ -335,7 +335,7 @@ def test_what_a_container_wrote_is_removed_once_it_is_copied(bench: Bench) -> No
     """Else a disk would have to hold everything twice."""
     with bench.workers() as workers:
         found = run_all(workers)
-        assert {path for path in workers.folder.iterdir()} == {outcome.folder for outcome in found.values()}
+        assert set(workers.folder.iterdir()) == {outcome.folder for outcome in found.values()}
 
 
 def test_a_file_that_an_output_is_a_second_name_of_stays_as_it_is(bench: Bench) -> None:
