@@ -26,7 +26,7 @@ from exseos.archive import ArchiveWriter
 from exseos.capsule.verify import verify
 from exseos.digest import sha256_file
 from exseos.manifest import Entry, Manifest
-from exseos.records.index import SEAL, is_sealed
+from exseos.records.names import SEAL, is_sealed
 
 ROUNDS = 3
 VERIFY_TARGET = 0.8

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from exseos.capsule.inspect import inspect
-from exseos.records.index import INDEX, Index
+from exseos.records.index import Index
+from exseos.records.names import INDEX
 from tests.e2e.conftest import CAPSULE as WARM
 from tests.e2e.running import Ended, Exseos
 from tests.fake_tools import vitis
