@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from exseos.capsule.index import ClaimRecord, CreatedWith, Index, MetricRecord, StageRecord, Trial
 from exseos.capsule.sessions import Sessions
 
 from exseos.capsule.judge import judge_capsule, known_failures
@@ -19,6 +18,7 @@ from exseos.capsule.verdict import Verdict, VerdictEntry, overall
 from exseos.errors import CapsuleError, DigestMismatch, ExseosError, HostError, StageError, UsageError
 from exseos.manifest import Manifest
 from exseos.progress import Quiet
+from exseos.records.index import ClaimRecord, CreatedWith, Index, MetricRecord, StageRecord, Trial
 from exseos.spec.models import Experiment
 from exseos.study.plan import StagePlan, plan
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from exseos.capsule.index import Index, StageRecord
 from exseos.capsule.sessions import Sessions
 
 from exseos.capsule.comparison import Replayed
@@ -18,6 +17,7 @@ from exseos.capsule.verdict import overall
 from exseos.errors import HostError, StageError
 from exseos.manifest import Manifest
 from exseos.progress import Quiet
+from exseos.records.index import Index, StageRecord
 from exseos.spec.models import Experiment
 from exseos.study.plan import StagePlan
 from tests.capsule.sample import NEEDS, Sample, write_stages

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from exseos.capsule.index import ClaimRecord
+from exseos.records.index import ClaimRecord
 from rich.console import Console
 
 from exseos.capsule.doctor import Examination, Finding
@@ -190,7 +190,8 @@ def test_names_of_a_real_capsule(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 def test_what_a_stage_needs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The field that once painted a false verdict."""
-    from exseos.capsule.index import INDEX, Index
+    from exseos.records.index import Index
+from exseos.records.names import INDEX
 
     sample = Sample()
     sample.recorded["implement"] = {"log": b""}
@@ -204,7 +205,7 @@ def test_what_a_stage_needs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
         lines = (said.out + said.err).split("\n")
         assert all(is_plain(line) for line in lines)
         assert [line for line in lines if line.startswith("reproduced")] == []
-    from exseos.capsule.readme import render
+    from exseos.records.readme import render
 
     readme = render(index.model_copy(update={"stages": stages, "title": EVIL, "licence": EVIL})).split("\n")
     assert all(is_plain(line) for line in readme)
