@@ -72,6 +72,19 @@ class Session:
         """What the worker writes into: hostile, and to be read by ``collect`` alone, once the worker has ended."""
         return self._folder / "out"
 
+    @property
+    def alive(self) -> bool:
+        """Whether the worker runs, as far as its engine knows by now."""
+        if self._process is None or self.ended:
+            return False
+        try:
+            self._process.wait(0)
+        except TimeoutError:
+            return True
+        except HostError:  # the engine itself is gone
+            return False
+        return False
+
     def __enter__(self) -> Session:
         self._engine.load(self._image, self._progress)
         warm = warm_folder(self._engine, self._image, self._limits, self._store, self._progress)

@@ -130,7 +130,9 @@ def _run(workers: Workers, stage: StagePlan, then: StagePlan | None, key: str, s
 
 def _keep_log(output: Path | None, stage: StagePlan, store: Store) -> Path | None:
     """The whole log of a failed stage, kept in the store, since its tools may have run for hours; None if there is none."""
-    logs = [output / LOG, *sorted(output.glob(f"{HOME}/*.log"))] if output is not None else []
+    logs = [] if output is None else [output / LOG]
+    if output is not None and not (output / HOME).is_symlink():
+        logs += sorted((output / HOME).glob("*.log"))
     logs = [log for log in logs if log.is_file() and not log.is_symlink()]
     if not logs:
         return None

@@ -14,11 +14,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from exseos.records.index import Index
-from exseos.records.names import INDEX
 
 from exseos.engines.docker import connect
 from exseos.image.tar import tree_tar
+from exseos.records.index import Index
+from exseos.records.names import INDEX
 from tests.e2e.conftest import CAPSULE, ENGINES, require_engine
 from tests.e2e.running import Ended, Exseos
 
