@@ -26,7 +26,9 @@ from exseos.archive import ArchiveWriter
 from exseos.capsule.verify import verify
 from exseos.digest import sha256_file
 from exseos.manifest import Entry, Manifest
-from exseos.records.index import SEAL, is_sealed
+from exseos.records.index import Index
+from exseos.records.names import INDEX, README, SEAL, is_sealed
+from exseos.records.readme import render
 
 ROUNDS = 3
 VERIFY_TARGET = 0.8
@@ -110,20 +112,27 @@ def compare(title: str, names: list[str], source: Path, size: int, folder: Path,
 
 
 def make_tree(tree: Path, mebibytes: int) -> None:
-    """Content of a capsule: the sample's own entries, a large file and many small ones, sealed."""
+    """A valid capsule: that of the tests, where a vendor's tool left a large report and many small ones."""
     from tests.capsule.sample import Sample
 
     chance = random.Random(1)
-    for name, data in Sample().entries().items():
+    for name, data in Sample.with_vendor().entries().items():
         (tree / name).parent.mkdir(parents=True, exist_ok=True)
         (tree / name).write_bytes(data)
-    (tree / "run" / "small").mkdir()
+    index = Index.parse((tree / INDEX).read_bytes())
+    recorded = next(stage for stage in index.stages if not stage.exact)
+    outputs = tree / recorded.location
+    (outputs / "small").mkdir()
     for number in range(2000):
-        (tree / "run" / "small" / f"{number:04}.txt").write_bytes(chance.randbytes(chance.randrange(20_000)))
+        (outputs / "small" / f"{number:04}.txt").write_bytes(chance.randbytes(chance.randrange(20_000)))
     block = chance.randbytes(1 << 20)
-    with (tree / "run" / "large.bin").open("wb") as stream:
+    with (outputs / "large.bin").open("wb") as stream:
         for number in range(mebibytes):
             stream.write(hashlib.sha256(number.to_bytes(4)).digest() + block[32:])
+    changed = recorded.model_copy(update={"outputs_digest": Manifest.of_tree(outputs).digest})
+    index = index.model_copy(update={"stages": tuple(changed if stage is recorded else stage for stage in index.stages)})
+    (tree / INDEX).write_bytes(index.to_bytes())
+    (tree / README).write_text(render(index), encoding="utf-8")
     entries = (entry for entry in Manifest.of_tree(tree) if is_sealed(entry.path))
     (tree / SEAL).write_text(Manifest.of(Entry(entry.path, entry.sha256) for entry in entries).text)
 

@@ -58,7 +58,7 @@ def check_content(capsule: Capsule, add: Add) -> Content | None:
     try:
         lock = parse_lock(capsule.text(LOCK), capsule.text(PYLOCK), LOCK)
     except ExseosError as error:
-        add(LOCK, error.what)
+        add(error.where or LOCK, error.what)
         return None
     return _Check(capsule, spec, experiment, lock, add).run()
 
@@ -128,6 +128,10 @@ class _Check:
             self.add(INDEX, f"it was made with exseos {visible(index.made_with)}, and the lock pins {self.lock.exseos.version}")
         if [(trial.name, trial.values) for trial in index.trials] != [(TRIAL, {})]:
             self.add(INDEX, f"its trials are not the one of a spec without searches, {TRIAL}")
+        probed = [probe.stage for probe in index.probes]
+        numeric = {record.stage for record in index.stages if record.kind in KINDS and KINDS[record.kind].numerics}
+        if len(set(probed)) != len(probed) or not numeric.issuperset(probed):
+            self.add(INDEX, "its probes are not each of a stage that computes in floating point")
 
     def _stages(self) -> bool:
         """Each stage is the one that the spec plans; whether all are there."""
@@ -225,9 +229,12 @@ class _Check:
         for name in self.capsule.names:
             if name.startswith(("results/", "run/")) and not name.startswith(places) and name not in lists | own:
                 self.add(name, "no stage of the index gave it")
-        pinned = {f"data/{name}/{pin.filename}": pin.sha256 for name, pin in self.lock.data.items()}
+        pinned = {f"data/{name}/{pin.filename}": pin for name, pin in self.lock.data.items()}
         for one in self.index.optional:
-            if not one.name.startswith(places) and pinned.get(one.name) != one.sha256:
+            pin = pinned.get(one.name)
+            if not one.name.startswith(places) and (pin is None or pin.sha256 != one.sha256):
                 self.add(one.name, "the index has it with a digest that neither the lock nor a stage gives")
+            elif pin is not None and pin.size != one.size:
+                self.add(one.name, "the index has it with a size that the lock does not give")
         for name in pinned.keys() - {one.name for one in self.index.optional}:
             self.add(name, "the lock pins it, and the index does not list it")

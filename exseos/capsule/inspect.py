@@ -60,7 +60,8 @@ def inspect(source: Path | str | BinaryIO) -> Inspection:
     Raises ``CapsuleError`` if it is no capsule or its index does not fit the experiment id.
     """
     with Capsule(source) as capsule:
-        if sha256_bytes(capsule.text(MANIFEST)) != capsule.index.id:
+        index = capsule.index  # first: what has none is no capsule, whatever else it lacks
+        if sha256_bytes(capsule.text(MANIFEST)) != index.id:
             raise CapsuleError(f"the experiment id is not that of {MANIFEST}", where=INDEX, hint="Run `exseos capsule verify` to see more.")
         return _inspection(capsule)
 

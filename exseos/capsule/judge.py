@@ -112,11 +112,17 @@ class Judge:
             detail = f"other initial weights: the code of the model draws without a seed; {detail}"
         # What is exact on every CPU has no excuse to differ, whatever the probe says.
         loose = bool(unknown) and _probe(outcome) != self.index.probe_of(record.stage)
-        near = loose and INITIAL not in names and self._near(record, expected, outcome, metrics)
+        try:
+            near = loose and INITIAL not in names and self._near(record, expected, outcome, metrics)
+        except HostError as error:
+            return Replayed("not checkable here", f"{detail}, and {error}", digest, metrics, loose, unknown)
         return Replayed("within tolerance" if near else "different", detail, digest, metrics, loose, unknown)
 
     def _near(self, record: StageRecord, expected: Manifest, outcome: Outcome, metrics: Numbers) -> bool:
-        """Whether the outputs are the same files, and the numbers measured on them all within tolerance of the recorded ones."""
+        """Whether the outputs are the same files, and the numbers measured on them all within tolerance of the recorded ones.
+
+        Raises ``HostError`` if this machine cannot measure them.
+        """
         if {entry.path for entry in expected} != {entry.path for entry in outcome.manifest}:
             return False
         if metrics or (measuring := self._measuring(record.stage)) is None:
@@ -128,6 +134,8 @@ class Judge:
             with this_host("the model trained here cannot be measured"):
                 inputs = {**self.archived, record.stage: (outcome.folder, outcome.manifest)}
                 found = _numbers(self.workers.run(measuring, later.seed, inputs))
+        except HostError:
+            raise
         except (ExseosError, ValueError):
             return False
         return all_close(self._recorded(later), found)

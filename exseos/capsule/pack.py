@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from exseos import __version__
 from exseos.archive import ArchiveWriter
 from exseos.digest import sha256_bytes, sha256_file
-from exseos.errors import DigestMismatch
+from exseos.errors import DigestMismatch, UsageError
 from exseos.manifest import Entry, Manifest
 from exseos.progress import Progress
 from exseos.records.index import ClaimRecord, DataFile, Index, Input, MetricRecord, OptionalFile, Probe, StageRecord, Trial
@@ -183,9 +184,15 @@ def _json(value: Any) -> bytes:
 
 
 def _parent(folder: Path) -> str | None:
-    """The experiment id that an unpacked experiment came from."""
+    """The experiment id that an unpacked experiment came from; raises ``UsageError`` if its file says something else."""
     path = folder / "parent.json"
     if not path.is_file():
         return None
-    parent: str = json.loads(path.read_text())["id"]
-    return parent
+    try:
+        parent = json.loads(path.read_bytes())["id"]
+        if not re.fullmatch("[0-9a-f]{64}", parent):
+            raise ValueError(parent)
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
+        hint = "Remove it if the experiment was not made from a capsule."
+        raise UsageError("not the file that `exseos capsule unpack` writes", where=str(path), hint=hint) from error
+    return str(parent)

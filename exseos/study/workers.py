@@ -16,6 +16,7 @@ from exseos.engines.base import Engine, ImageSource, Limits
 from exseos.errors import ExseosError, HostError, StageError
 from exseos.manifest import Manifest
 from exseos.progress import Progress
+from exseos.removal import remove_tree
 from exseos.store import Store, host_errors, plain_modes
 from exseos.study.outputs import Bounds, collect
 from exseos.study.plan import StagePlan
@@ -94,8 +95,11 @@ class Workers:
             raise
         session.close()
         target = self.folder / f"outputs-{next(self._numbers)}"
-        with host_errors(self.folder):
-            manifest = collect(session.output, target, Bounds(), stage.name)
+        try:
+            with host_errors(self.folder):
+                manifest = collect(session.output, target, Bounds(), stage.name)
+        finally:
+            remove_tree(session.output.parent)
         return Outcome(target, manifest, {**facts, "seconds": round(time.monotonic() - begin, 3)})
 
     def _session(self, stage: StagePlan) -> Session:
@@ -146,7 +150,7 @@ class Workers:
         left = self._deadline - time.monotonic()
         if left <= 0:
             raise HostError("the time is up", hint="Finished stages are kept; give more with --hours.")
-        return replace(self.limits, seconds=left)
+        return replace(self.limits, seconds=round(left, 3))
 
 
 @contextmanager

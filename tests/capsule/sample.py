@@ -1,182 +1,186 @@
-"""A small, complete and valid capsule, made entry by entry so that tests can make invalid ones too."""
+"""A small, complete and valid capsule, packed as a build packs it, and taken apart so that tests can make invalid ones too."""
 
 from __future__ import annotations
 
 import io
+import json
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from types import SimpleNamespace
+from typing import Any, cast
 
-from exseos.capsule.index import (
-    IMAGE_CONFIG,
-    INDEX,
-    LOCK,
-    MANIFEST,
-    README,
-    SEAL,
-    ClaimRecord,
-    CreatedWith,
-    Index,
-    MetricRecord,
-    OptionalFile,
-    StageRecord,
-    Trial,
-    is_exact,
-    is_sealed,
-)
-from exseos.capsule.readme import render
-from pydantic import TypeAdapter
-
-from exseos.archive import ArchiveWriter
-from exseos.digest import canonical_json, sha256_bytes
+from exseos import __version__
+from exseos.archive import ArchiveReader, ArchiveWriter
+from exseos.capsule.build import Prepared
+from exseos.capsule.claims import judge
+from exseos.capsule.pack import pack
+from exseos.digest import sha256_bytes
 from exseos.image.dockerfile import own_config
 from exseos.image.image import Image, image_config
 from exseos.image.layer import Layer
 from exseos.image.tar import tree_tar
 from exseos.lock import STAND_IN, DataPin, ExseosPin, Lock, ToolchainPin, WheelPin
 from exseos.manifest import Entry, Manifest
-from exseos.metrics import Metric
+from exseos.progress import Quiet
+from exseos.records.index import Index, MetricRecord
+from exseos.records.names import INDEX, MANIFEST, README, SEAL, is_exact, is_sealed
+from exseos.records.readme import render
+from exseos.resolve.toolchains import vendor_toolchains
+from exseos.spec import Spec, read_spec
+from exseos.study.plan import TRIAL, plan
+from exseos.study.trial import StageResult
 
 SPEC = """\
 exseos: 1
 name: sample
 title: A sample | with *marks*
+environment: {requirements: [numpy==2.0]}
 data:
   events: {path: ./tables/events.csv, format: csv, target: kind}
   elsewhere: {path: ../shared/more.csv, format: csv, target: kind}
-model: {call: experiment.py:build}
+files: [layers/dense.py]
+model: {call: "experiment.py:build", width: 8}
+train: {epochs: 3, learning_rate: 0.01}
+synthesize: {toolchain: open, clock_ns: 10}
+claims:
+  - {text: "Table 1: accuracy", metric: accuracy, level: rtl, value: 0.87, absolute: 0.005}
+  - {text: It is small, metric: lut, level: synthesized, value: 700, relative: 0.05}
 """
+WITH_VENDOR = SPEC.replace(
+    "synthesize: {toolchain: open, clock_ns: 10}",
+    "convert: {backend: Vitis}\nsynthesize: [{toolchain: open}, {toolchain: vitis}]",
+).replace("metric: lut,", "stage: synthesize-open, metric: lut,")
+NEEDS = f"Vitis HLS 2023.2 {STAND_IN}"
+TOOLCHAINS = {
+    "vitis": ToolchainPin(name="vitis", version="2023.2", fingerprint="stand-in:" + "7" * 64),
+    "vivado": ToolchainPin(name="vivado", version="2023.2", fingerprint="stand-in:" + "8" * 64),
+}
+WHEEL = b"not a wheel, but what the lock pins as one"
+WHEEL_NAME = f"lock/wheels/exseos-{__version__}-py3-none-any.whl"
 EVENTS = b"x,kind\n1,a\n2,b\n"
 MORE = b"x,kind\n3,a\n"
+PROBE = {"digest": "ab" * 32, "cpu": "an old one"}
 
 Entries = dict[str, bytes]
-NEEDS = f"Vitis HLS 2023.2 {STAND_IN}"
-CLAIMS = (
-    ClaimRecord(
-        text="Table 1: accuracy",
-        trial="trial-0",
-        metric="accuracy",
-        level="rtl",
-        value=0.87,
-        absolute=0.005,
-        recorded=0.872,
-        holds=True,
-    ),
-    ClaimRecord(
-        text="It is small",
-        trial="trial-0",
-        metric="lut",
-        level="synthesized",
-        value=700,
-        relative=0.05,
-        recorded=749,
-        holds=False,
-    ),
-)
+
+
+def metrics_file(*rows: tuple[str, float, str], tool: str = "tool", version: str = "1.2") -> bytes:
+    """``metrics.json`` of (name, value, level)."""
+    common = {"unit": "1", "origin": "report.json", "tool": tool, "version": version, "scope": "design"}
+    return json.dumps([{"name": name, "value": value, "level": level, **common} for name, value, level in rows]).encode()
+
+
+def _outputs() -> dict[str, Entries]:
+    return {
+        "prepare": {"x_train.npy": b"array" * 20, "prepared.json": b'{"task":"binary"}\n'},
+        "train": {"model.keras": b"weights" * 30, "initial.json": b"{}\n"},
+        "evaluate": {"metrics.json": metrics_file(("accuracy", 0.875, "float"), ("parameters", 145, "float"))},
+        "synthesize": {
+            "rtl/model.v": b"module model;\n",
+            "metrics.json": metrics_file(("accuracy", 0.872, "rtl"), ("lut", 749, "synthesized")),
+        },
+    }
 
 
 @dataclass
 class Sample:
-    """Stage outputs and further files; ``entries()`` derives the index, the lists and the README from them."""
+    """A spec and what its stages gave; ``entries()`` has all that follows from them."""
 
-    stages: dict[str, dict[str, bytes]] = field(
-        default_factory=lambda: {
-            "prepare": {"x_train.npy": b"array" * 20, "prepared.json": b'{"task":"binary"}\n'},
-            "train": {
-                "model.keras": b"weights" * 30,
-                "metrics.json": _metrics(("accuracy", 0.875, "1", "float"), ("parameters", 145, "count", "float")),
-            },
-            "synthesize": {
-                "rtl/model.v": b"module model;\n",
-                "metrics.json": _metrics(("accuracy", 0.872, "1", "rtl"), ("lut", 749, "count", "synthesized")),
-            },
-        }
-    )
-    files: Entries = field(
-        default_factory=lambda: {
-            "spec/spec.yaml": SPEC.encode(),
-            "spec/experiment.py": b"def build(): ...\n",
-            "spec/layers/dense.py": b"WIDTH = 8\n",
-            "run/host.json": b'{"engine":"none"}\n',
-            "attestations/statement.json": b'{"_type":"https://in-toto.io/Statement/v1"}\n',
-            "data/events/events.csv": EVENTS,
-            "data/elsewhere/more.csv": MORE,
-        }
-    )
-    image_config: bytes = b'{"architecture":"amd64"}'
-    recorded: dict[str, dict[str, bytes]] = field(default_factory=dict)
-    """Outputs of stages that a vendor's tool ran, after all exact ones."""
-    claims: tuple[ClaimRecord, ...] = field(default_factory=lambda: CLAIMS)
+    spec: str = SPEC
+    outputs: dict[str, Entries] = field(default_factory=_outputs)
+    """Of each stage of the spec, files by name."""
+    files: Entries = field(default_factory=lambda: {"experiment.py": b"def build(): ...\n", "layers/dense.py": b"WIDTH = 8\n"})
+    """The author's, beside the spec."""
+    more: Entries = field(default_factory=lambda: {"attestations/statement.json": b'{"_type":"https://in-toto.io/Statement/v1"}\n'})
+    """Entries besides those that a build packs."""
+    image: Image | None = None
+    """With which it travels; default: none, and of the image only the configuration is there."""
+
+    @staticmethod
+    def with_vendor(**numbers: float) -> Sample:
+        """Two designs, of which a stand-in for Vitis made the second; ``numbers`` are its metrics."""
+        sample = Sample(spec=WITH_VENDOR)
+        sample.outputs["synthesize-open"] = sample.outputs.pop("synthesize")
+        sample.outputs["convert"] = {"firmware/model.cpp": b"code\n"}
+        rows = [(name, value, "estimated") for name, value in (numbers or {"lut": 8123}).items()]
+        metrics = metrics_file(*rows, tool="vitis_hls", version="2023.2 (stand-in)")
+        sample.outputs["synthesize-vitis"] = {"reports/csynth.xml": b"<profile/>\n", "metrics.json": metrics}
+        return sample
 
     def entries(self) -> Entries:
         """Every entry of the capsule by name."""
-        lock = _lock()
-        entries = {**self.files, LOCK: lock.json_bytes(), "lock/pylock.toml": lock.pylock_bytes(), IMAGE_CONFIG: self.image_config}
-        outputs = {**self.stages, **self.recorded}
-        records = [self._record(name) for name in outputs]
-        for record in records:
-            entries |= {f"{record.location}/{path}": data for path, data in outputs[record.stage].items()}
-            if record.listing:
-                entries[record.listing[0]] = record.listing[1].encode()
-        return complete(entries, self._index(records, entries))
+        with tempfile.TemporaryDirectory() as folder:
+            packed = self._packed(Path(folder))
+            with ArchiveReader(packed) as reader:
+                entries = {name: reader.read(name) for name in reader.names}
+        return complete({**entries, **self.more}, Index.parse(entries[INDEX])) if self.more else entries
 
-    def _record(self, name: str) -> StageRecord:
-        outputs = {**self.stages, **self.recorded}
-        digests = {stage: Manifest.of(Entry(path, sha256_bytes(data)) for path, data in files.items()) for stage, files in outputs.items()}
-        names, exact = list(outputs), name in self.stages
-        return StageRecord(
-            trial="trial-0",
-            stage=name,
-            key=sha256_bytes(name.encode()),
-            exact=exact,
-            needs=None if exact else NEEDS,
-            outputs_digest=digests[name].digest,
-            outputs=digests[name].as_dict(),
-            inputs={before: digests[before].digest for before in names[: names.index(name)]},
-            location="data/prepared/trial-0" if name == "prepare" else f"{'results' if exact else 'run'}/trial-0/{name}",
+    def _packed(self, folder: Path) -> Path:
+        _write_all(folder / "spec", {**self.files, "spec.yaml": self.spec.encode()})
+        spec = read_spec(folder / "spec" / "spec.yaml")
+        ready = self._prepared(folder, spec)
+        results = self._results(folder, ready)
+        metrics = [MetricRecord.of(metric, TRIAL, result.plan.name) for result in results for metric in result.metrics]
+        claims = judge(ready.experiment.claims, metrics, TRIAL)
+        without = frozenset() if self.image else frozenset({"image"})
+        pack(folder / "sample.capsule.zip", ready, results, metrics, claims, {"engine": "none"}, without, Quiet())
+        return folder / "sample.capsule.zip"
+
+    def _prepared(self, folder: Path, spec: Spec) -> Prepared:
+        experiment = spec.experiment()
+        data = {"events": EVENTS, "elsewhere": MORE}
+        names = {name: PurePosixPath(source.path or "").name for name, source in experiment.data.items()}
+        _write_all(folder / "data", {name: data[name] for name in names})
+        wheel = folder / PurePosixPath(WHEEL_NAME).name
+        wheel.write_bytes(WHEEL)
+        config = b'{"architecture":"amd64"}'
+        image = self.image or cast(Image, SimpleNamespace(config_bytes=config, id=f"sha256:{sha256_bytes(config)}"))
+        digests = {name: sha256_bytes(self.files[name]) for name in experiment.user_files}
+        lock = Lock(
+            request={"environment": "0" * 64},
+            python="3.11",
+            platform="x86_64-manylinux_2_36",
+            exclude_newer="2026-01-01T00:00:00Z",
+            packages=(),
+            data={name: DataPin(filename=names[name], size=len(data[name]), sha256=sha256_bytes(data[name])) for name in names},
+            toolchains=tuple(TOOLCHAINS[name] for name in vendor_toolchains(experiment)),
+            exseos=ExseosPin(version=__version__, filename=wheel.name, sha256=sha256_bytes(WHEEL)),
+            wheels=(WheelPin(name="numpy", version="2.0", filename="numpy-2.0-py3-none-any.whl", size=7, sha256="2" * 64),),
         )
+        files_digest = Manifest.of(Entry(name, sha256) for name, sha256 in digests.items()).digest
+        there = {name: folder / "data" / name for name in names}
+        return Prepared(spec, experiment, lock, wheel, image, there, folder / "spec", files_digest)
 
-    def _index(self, records: list[StageRecord], entries: Entries) -> Index:
-        metrics = tuple(
-            MetricRecord(**metric.model_dump(), trial="trial-0", stage=stage)
-            for stage, files in {**self.stages, **self.recorded}.items()
-            for metric in read_metrics(files.get("metrics.json", b"[]"))
-        )
-        return Index(
-            name="sample",
-            title="A sample | with *marks*",
-            id="0" * 64,
-            image_id=f"sha256:{sha256_bytes(self.image_config)}",
-            created_with=CreatedWith(exseos="0.1.0"),
-            trials=(Trial(name="trial-0", chosen=True, values={}),),
-            stages=tuple(records),
-            metrics=metrics,
-            claims=self.claims,
-            probe={"train": {"digest": "ab" * 32}},
-            optional={
-                name: OptionalFile(sha256=sha256_bytes(data), size=len(data)) for name, data in entries.items() if name.startswith("data/")
-            },
-            parent=None,
-            licence="CC-BY-4.0",
-        )
+    def _results(self, folder: Path, ready: Prepared) -> list[StageResult]:
+        results: list[StageResult] = []
+        for stage in plan(ready.experiment):
+            _write_all(folder / "outputs" / stage.name, self.outputs[stage.name])
+            key = stage.key(
+                seed=ready.experiment.seed,
+                image_id=ready.image.id,
+                inputs={result.plan.name: result.manifest.digest for result in results},
+                data={name: pin.sha256 for name, pin in ready.lock.data.items()},
+                files=ready.files_digest,
+                toolchains={pin.name: pin.fingerprint for pin in ready.lock.toolchains},
+            )
+            facts = {"probe": PROBE} if stage.declared.numerics else {}
+            manifest = Manifest.of_tree(folder / "outputs" / stage.name)
+            results.append(StageResult(stage, key, manifest, folder / "outputs" / stage.name, facts, reused=False))
+        return results
 
 
-def write_stages(folder: Path, sample: Sample, index: Index) -> None:
-    """Every stage's outputs twice: where a capsule has them, and in ``plain/<stage>``, as a worker gives them."""
-    outputs = {**sample.stages, **sample.recorded}
-    for record in index.stages:
-        for root in (folder / record.location, folder / "plain" / record.stage):
-            for name, data in outputs[record.stage].items():
-                (root / name).parent.mkdir(parents=True, exist_ok=True)
-                (root / name).write_bytes(data)
+def _write_all(folder: Path, files: Mapping[str, bytes]) -> None:
+    for name, data in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
 
 
 def tiny_image(folder: Path) -> Image:
     """A canonical image of one small layer."""
     tree = folder / "tree"
-    for name, data in {"bin/tool": b"#!/bin/sh\n", "etc/name": b"tiny\n", f"usr/{'long' * 30}": b"x" * 1500}.items():
-        (tree / name).parent.mkdir(parents=True, exist_ok=True)
-        (tree / name).write_bytes(data)
+    _write_all(tree, {"bin/tool": b"#!/bin/sh\n", "etc/name": b"tiny\n", f"usr/{'long' * 30}": b"x" * 1500})
     (tree / "bin" / "link").symlink_to("tool")
     tar = b"".join(tree_tar(tree))
     layer = Layer(sha256_bytes(tar), len(tar), tree)
@@ -186,10 +190,7 @@ def tiny_image(folder: Path) -> Image:
 
 def with_image(folder: Path) -> Entries:
     """The sample's entries, with a real image."""
-    image = tiny_image(folder)
-    sample = Sample(image_config=image.config_bytes)
-    sample.files["image.tar"] = b"".join(image.archive())
-    return sample.entries()
+    return Sample(image=tiny_image(folder)).entries()
 
 
 def complete(entries: Entries, index: Index) -> Entries:
@@ -205,6 +206,14 @@ def sealed(entries: Entries) -> Entries:
     return {**entries, SEAL: _listed({name: data for name, data in entries.items() if is_sealed(name)}).text.encode()}
 
 
+def forged(entries: Entries, **changes: Any) -> Entries:
+    """``entries`` with fields of the index replaced, and keys, lists, README and seal that fit it again."""
+    index = Index.parse(entries[INDEX])
+    index = Index.model_validate({**index.model_dump(), **changes})
+    stages = tuple(stage.model_copy(update={"key": stage.key_of(index.image_id)}) for stage in index.stages)
+    return complete(entries, index.model_copy(update={"stages": stages}))
+
+
 def write(path: Path, entries: Mapping[str, bytes]) -> Path:
     """The capsule file with ``entries``."""
     with ArchiveWriter(path) as writer:
@@ -218,35 +227,5 @@ def opened(data: bytes) -> io.BytesIO:
     return io.BytesIO(data)
 
 
-def read_metrics(data: bytes) -> list[Metric]:
-    """The metrics of a ``metrics.json``."""
-    return TypeAdapter(list[Metric]).validate_json(data)
-
-
-def _metrics(*rows: tuple[str, float, str, str]) -> bytes:
-    common = {"origin": "report.json", "tool": "tool", "version": "1.2", "scope": "design"}
-    return (
-        canonical_json([{"name": name, "value": value, "unit": unit, "level": level, **common} for name, value, unit, level in rows])
-        + b"\n"
-    )
-
-
 def _listed(entries: Entries) -> Manifest:
     return Manifest.of(Entry(name, sha256_bytes(data)) for name, data in entries.items())
-
-
-def _lock() -> Lock:
-    return Lock(
-        request={"requirements": "0" * 64},
-        python="3.11",
-        platform="linux",
-        exclude_newer="2026-01-01T00:00:00Z",
-        packages=(),
-        data={
-            "events": DataPin(filename="events.csv", size=len(EVENTS), sha256=sha256_bytes(EVENTS)),
-            "elsewhere": DataPin(filename="more.csv", size=len(MORE), sha256=sha256_bytes(MORE)),
-        },
-        toolchains=(ToolchainPin(name="vitis", version="2023.2", fingerprint="stand-in:" + "7" * 64),),
-        exseos=ExseosPin(version="0.1.0", filename="exseos-0.1.0-py3-none-any.whl", sha256="1" * 64),
-        wheels=(WheelPin(name="numpy", version="2.0", filename="numpy-2.0-py3-none-any.whl", size=7, sha256="2" * 64),),
-    )

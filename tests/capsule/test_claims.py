@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from exseos.capsule.index import ClaimRecord, MetricRecord
 from hypothesis import given
 from hypothesis import strategies as st
 
 from exseos.capsule.claims import ClaimsError, describe, judge
 from exseos.errors import UsageError
+from exseos.records.index import ClaimRecord, MetricRecord
 from exseos.spec.models import Claim
 
 TRIAL = "trial-0"
@@ -21,7 +21,15 @@ def claim(**changes: Any) -> Claim:
 
 
 def metric(value: float, name: str = "accuracy", level: str = "rtl", **changes: Any) -> MetricRecord:
-    origin = {"unit": "1", "origin": "rtl_test.npy", "tool": "exseos", "version": "1", "trial": TRIAL, "stage": "synthesize"}
+    origin = {
+        "unit": "1",
+        "origin": "rtl_test.npy",
+        "tool": "exseos",
+        "version": "1",
+        "scope": "design",
+        "trial": TRIAL,
+        "stage": "synthesize",
+    }
     return MetricRecord.model_validate({**origin, "name": name, "level": level, "value": value, **changes})
 
 
@@ -78,7 +86,7 @@ def test_the_edge_is_inside_as_it_is_written_in_decimal(thousandths: int, tolera
 
 
 def test_no_number_never_holds() -> None:
-    record = ClaimRecord.model_validate({**claim(absolute=1e9).model_dump(), "recorded": None, "holds": False})
+    record = ClaimRecord.model_validate({**claim(absolute=1e9).model_dump(), "stage": None, "recorded": None, "holds": False})
     assert not record.accepts(None)
 
 

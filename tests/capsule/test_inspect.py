@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from exseos.capsule.index import INDEX, MANIFEST, Index
 
 from exseos.archive import ArchiveReader
 from exseos.capsule.inspect import inspect
 from exseos.digest import sha256_bytes
 from exseos.errors import CapsuleError, UsageError
+from exseos.records.index import Index
+from exseos.records.names import INDEX, MANIFEST
 from tests.capsule.sample import Sample, write
 from tests.test_archive import Counting
 
@@ -25,7 +26,7 @@ def test_what_it_shows(tmp_path: Path) -> None:
     assert seen.metrics == {"accuracy": 0.872, "lut": 749, "parameters": 145}
     assert list(seen.metrics_by_level["accuracy"].items()) == [("rtl", 0.872), ("float", 0.875)]
     assert [(claim.metric, claim.holds) for claim in seen.claims] == [("accuracy", True), ("lut", False)]
-    assert [(stage.stage, stage.files) for stage in seen.stages] == [("prepare", 2), ("train", 2), ("synthesize", 2)]
+    assert [(stage.stage, stage.files) for stage in seen.stages] == [("prepare", 2), ("train", 2), ("evaluate", 1), ("synthesize", 2)]
     assert (seen.chosen, seen.parent, seen.has_image, seen.has_data, seen.left_out) == ("trial-0", None, False, True, ("image.tar",))
     assert seen.size == path.stat().st_size
     assert sum(seen.sizes.values()) == sum(map(len, entries.values()))
@@ -41,7 +42,7 @@ def test_what_was_left_out(tmp_path: Path) -> None:
 
 def test_it_reads_only_what_it_needs(tmp_path: Path) -> None:
     sample = Sample()
-    sample.files["run/large"] = bytes(5_000_000)
+    sample.more["run/large"] = bytes(5_000_000)
     source = Counting(write(tmp_path / "sample.capsule.zip", sample.entries()).read_bytes())
     assert inspect(source).name == "sample"
     assert source.counted < 100_000

@@ -2,73 +2,60 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import pytest
-from exseos.capsule.index import Index, StageRecord
-from exseos.capsule.sessions import Sessions
 
-from exseos.capsule.comparison import Replayed
-from exseos.capsule.judge import judge_capsule
+from exseos.capsule.comparison import Replayed, key_of
+from exseos.capsule.judge import Judge
 from exseos.capsule.recorded import replay_recorded
 from exseos.capsule.verdict import overall
+from exseos.capsule.verify import verify_open
 from exseos.errors import HostError, StageError
 from exseos.manifest import Manifest
 from exseos.progress import Quiet
-from exseos.spec.models import Experiment
+from exseos.records.capsule import Capsule
+from exseos.records.index import Index
 from exseos.study.plan import StagePlan
-from tests.capsule.sample import NEEDS, Sample, write_stages
+from exseos.study.workers import Inputs, Workers
+from tests.capsule.sample import NEEDS, Sample, metrics_file, write
+from tests.capsule.workers import Answer, FakeWorkers
 
 NUMBERS: dict[str, float] = {"lut": 749, "wns_ns": 0.25, "tool_run_time_s": 3600.5}
 
 
-def metrics_file(numbers: Mapping[str, float]) -> str:
-    common = {"unit": "1", "level": "estimated", "origin": "csynth.xml", "tool": "vitis_hls", "version": "2023.2 (stand-in)"}
-    return json.dumps([{**common, "name": name, "value": value} for name, value in numbers.items()])
+def metrics(numbers: Mapping[str, float]) -> dict[str, bytes]:
+    rows = [(name, value, "estimated") for name, value in numbers.items()]
+    return {"metrics.json": metrics_file(*rows, tool="vitis_hls", version="2023.2 (stand-in)")}
 
 
-class Workers:
-    """Gives ``answer`` for whatever is run; ``vendors`` are the toolchains that are mounted."""
-
-    def __init__(self, folder: Path, answer: Mapping[str, float] | Exception, *vendors: str) -> None:
-        self.folder, self.answer, self.vendors, self.ran = folder, answer, dict.fromkeys(vendors), ""
-
-    def run(self, stage: StagePlan, seed: int, inputs: Mapping[str, tuple[Path, Manifest]]) -> tuple[Path, dict[str, Any]]:
-        self.ran, self.inputs = stage.kind, inputs
-        if isinstance(self.answer, Exception):
-            raise self.answer
-        (self.folder / "metrics.json").write_text(metrics_file(self.answer))
-        return self.folder, {}
-
-
-@pytest.fixture
+@pytest.fixture(scope="module")
 def index() -> Index:
-    sample = Sample()
-    sample.recorded["synthesize-vitis"] = {"csynth.xml": b"<profile/>", "metrics.json": metrics_file(NUMBERS).encode()}
-    return Index.parse(sample.entries()["capsule.json"])
+    return Index.parse(Sample.with_vendor(**NUMBERS).entries()["capsule.json"])
 
 
-def judged(index: Index, folder: Path, answer: Mapping[str, float] | Exception, *vendors: str) -> tuple[Replayed, Workers]:
-    workers = Workers(folder, answer, *vendors)
+def judged(index: Index, folder: Path, answer: Mapping[str, float] | Exception, *vendors: str) -> tuple[Replayed, FakeWorkers]:
+    workers = FakeWorkers(folder, lambda stage, inputs: answer if isinstance(answer, Exception) else metrics(answer), *vendors)
     record = next(record for record in index.stages if not record.exact)
+    recorded = {key_of(metric): metric.value for metric in index.metrics if metric.stage == record.stage}
     stage = StagePlan("synthesize-vitis", {}, {"train": "train"}, role="synthesize", toolchain="vitis", exact=False)
-    archived = {"train": (folder, Manifest.of([]))}
-    result = replay_recorded(stage, record, folder, Manifest.of([]), 0, archived, cast(Sessions, workers), index)
-    return result, workers
+    archived = dict.fromkeys(("train", "synthesize-vitis"), (folder, Manifest.of([])))
+    return replay_recorded(stage, record, recorded, archived, cast(Workers, workers)), workers
 
 
 def test_without_the_tool_its_reports_are_read_again(index: Index, tmp_path: Path) -> None:
     result, workers = judged(index, tmp_path, NUMBERS)
     assert result.verdict == "not checkable here"
     assert result.detail == f"needs {NEEDS}; its archived reports give the recorded numbers"
-    assert (workers.ran, list(workers.inputs)) == ("reread", ["synthesize-vitis"])
+    assert workers.ran == ["reread"]
+    assert list(workers.inputs["reread"]) == ["synthesize-vitis"]
+    assert workers.stages["reread"].parameters == {"toolchain": "vitis", "role": "synthesize"}
     assert result.metrics["lut", "estimated", "design"] == 749
 
 
-@pytest.mark.parametrize("changed", [{"lut": 750}, {"tool_run_time_s": 1}])
+@pytest.mark.parametrize("changed", [{"lut": 750}, {"tool_run_time_s": 1}, {"ff": 1}])
 def test_reports_that_say_something_else_are_found(index: Index, tmp_path: Path, changed: dict[str, float]) -> None:
     result, _ = judged(index, tmp_path, {**NUMBERS, **changed})
     assert (result.verdict, result.detail) == ("different", "its archived reports give other numbers than the index")
@@ -86,7 +73,7 @@ def test_reports_that_say_something_else_are_found(index: Index, tmp_path: Path,
 )
 def test_with_the_tool_its_metrics_are_compared(index: Index, tmp_path: Path, changed: dict[str, float], verdict: str) -> None:
     result, workers = judged(index, tmp_path, {**NUMBERS, **changed}, "vitis")
-    assert (result.verdict, workers.ran) == (verdict, "synthesize")
+    assert (result.verdict, workers.ran) == (verdict, ["synthesize"])
 
 
 def test_a_number_that_is_missing_now_differs(index: Index, tmp_path: Path) -> None:
@@ -115,48 +102,43 @@ def test_reports_that_cannot_be_read_again(index: Index, tmp_path: Path, error: 
     assert judged(index, tmp_path, error)[0].verdict == verdict
 
 
-SPEC = {
-    "exseos": 1,
-    "name": "sample",
-    "title": "A sample",
-    "data": {"events": {"path": "events.csv", "format": "csv"}},
-    "model": {"call": "experiment.py:build"},
-    "convert": {"backend": "Vitis"},
-    "synthesize": [{"toolchain": "open"}, {"toolchain": "vitis"}],
-    "implement": {"design": "vitis", "toolchain": "vivado"},
-}
-
-
-class Echo(Workers):
-    """Gives back what the capsule recorded for each stage."""
-
-    data: dict[str, Path | str]
-
-    def run(self, stage: StagePlan, seed: int, inputs: Mapping[str, tuple[Path, Manifest]]) -> tuple[Path, dict[str, Any]]:
-        self.ran += f" {stage.name}"
-        name = next(iter(stage.inputs.values())) if stage.kind == "reread" else stage.name
-        return self.folder / name, {"numerics": {"unknown": []}} if stage.name == "train" else {}
+SPEC = """
+exseos: 1
+name: sample
+title: A sample
+data: {events: {path: events.csv, format: csv}}
+environment: {requirements: [numpy]}
+model: {call: "experiment.py:build"}
+convert: {backend: Vitis}
+synthesize: [{toolchain: open}, {toolchain: vitis}]
+implement: {design: vitis, toolchain: vivado}
+"""
 
 
 def test_a_whole_capsule_without_the_tools(tmp_path: Path) -> None:
-    sample = Sample()
-    sample.stages = {
+    outputs = {
         "prepare": {"x.npy": b"1"},
         "train": {"model.keras": b"2"},
+        "evaluate": {"metrics.json": metrics_file(("auc", 0.5, "float"))},
         "convert": {"a.cpp": b"3"},
-        "synthesize-open": {"metrics.json": metrics_file({"lut": 7}).encode()},
+        "synthesize-open": {"metrics.json": metrics_file(("lut", 7, "estimated"))},
+        **{name: {"a.rpt": b"4", **metrics(NUMBERS)} for name in ("synthesize-vitis", "implement")},
     }
-    sample.recorded = {name: {"a.rpt": b"4", "metrics.json": metrics_file(NUMBERS).encode()} for name in ("synthesize-vitis", "implement")}
-    sample.claims = ()
-    index = Index.parse(sample.entries()["capsule.json"])
-    write_stages(tmp_path, sample, index)
-    echo = Echo(tmp_path / "plain", {})
-    echo.data = {"events": Path("events.csv")}
-    entries, notes = judge_capsule(index, Experiment.model_validate(SPEC), tmp_path, cast(Sessions, echo), Quiet())
+
+    def echo(stage: StagePlan, inputs: Inputs) -> Answer:
+        return outputs[next(iter(stage.inputs.values())) if stage.kind == "reread" else stage.name]
+
+    workers = FakeWorkers(tmp_path / "replayed", echo)
+    workers.facts = {name: {"numerics": {"unknown": []}} for name in ("train", "evaluate")}
+    with Capsule(write(tmp_path / "a.zip", Sample(SPEC, outputs, more={}).entries())) as capsule:
+        content = verify_open(capsule).content
+        assert content is not None
+        entries, notes = Judge(capsule, content, tmp_path / "archived", cast(Workers, workers), {}, Quiet()).run()
     assert overall(entries) == "not fully checkable"
-    assert echo.ran.split() == ["prepare", "train", "convert", "synthesize-open", "reread", "reread"]
+    assert workers.ran == ["prepare", "train", "evaluate", "convert", "synthesize", "reread", "reread"]
     found = {entry.name: (entry.verdict, entry.expected == entry.found) for entry in entries if entry.kind == "metric"}
     assert found == {
+        "auc (float)": ("identical", True),
         "lut (estimated, synthesize-open)": ("identical", True),
         "lut (estimated, synthesize-vitis)": ("not checkable here", True),
         "wns_ns (estimated, synthesize-vitis)": ("not checkable here", True),
@@ -167,7 +149,4 @@ def test_a_whole_capsule_without_the_tools(tmp_path: Path) -> None:
 
 
 def test_a_record_needs_its_toolchain(index: Index) -> None:
-    record = next(record for record in index.stages if not record.exact)
-    assert isinstance(record, StageRecord)
-    assert record.needs == NEEDS
-    assert b'"needs"' not in next(record for record in index.stages if record.exact).model_dump_json().encode()
+    assert {record.stage: record.needs for record in index.stages if record.needs} == {"synthesize-vitis": NEEDS}

@@ -7,25 +7,20 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from exseos.capsule.index import INDEX, MANIFEST, SEAL, Index
 
 from exseos.capsule.unpack import unpack
-from exseos.errors import CapsuleError, ExseosError, UsageError
+from exseos.errors import CapsuleError, UsageError
 from exseos.lock import read_lock
 from exseos.manifest import tree_files
+from exseos.records.index import Index
+from exseos.records.names import INDEX, MANIFEST, SEAL
 from exseos.spec import read_spec
-from tests.capsule.sample import EVENTS, Entries, Sample, complete, write
+from tests.capsule.sample import EVENTS, SPEC, Entries, Sample, complete, write
 
 
 @pytest.fixture
 def capsule(tmp_path: Path) -> Path:
     return write(tmp_path / "sample.capsule.zip", Sample().entries())
-
-
-def changed(folder: Path, **files: bytes) -> Path:
-    sample = Sample()
-    sample.files |= {name.replace("__", "/"): data for name, data in files.items()}
-    return write(folder / "changed.capsule.zip", sample.entries())
 
 
 def test_the_experiment_is_there_to_build(capsule: Path, tmp_path: Path) -> None:
@@ -81,28 +76,32 @@ def test_nothing_is_written_of_a_damaged_capsule(capsule: Path, tmp_path: Path) 
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize(
-    "name", ["spec__parent.json", "spec__Spec.Yaml", "spec__capsule", "spec__spec.lock__lock.json", "spec__capsule__README.md"]
-)
+@pytest.mark.parametrize("name", ["parent.json", "Spec.Yaml", "capsule", "spec.lock/lock.json", "capsule/README.md"])
 def test_files_that_would_be_overwritten(tmp_path: Path, name: str) -> None:
+    sample = Sample(spec=SPEC.replace("files: [", f"files: [{name}, "))
+    sample.files[name] = b'{"id":"%s"}' % (b"1" * 64)
     with pytest.raises(CapsuleError, match=r"file on some|is a file and the folder"):
-        unpack(changed(tmp_path, **{name: b"x"}), tmp_path / "out")
+        unpack(write(tmp_path / "changed.capsule.zip", sample.entries()), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("place", ["/etc/hostname", "../up.csv", "~/up.csv", '"a\\\\b"', "a/../../b"])
+@pytest.mark.parametrize(
+    "place", ["/etc/hostname", "../up.csv", "~/up.csv", '"a\\\\b/events.csv"', "a/../../b", ".git/config", "deep/.GIT/hooks/x"]
+)
 def test_data_never_leaves_the_folder(tmp_path: Path, place: str) -> None:
-    sample = Sample()
-    sample.files["spec/spec.yaml"] = sample.files["spec/spec.yaml"].replace(b"./tables/events.csv", f"{place}".encode())
+    sample = Sample(spec=SPEC.replace("./tables/events.csv", place))
     done = unpack(write(tmp_path / "sample.capsule.zip", sample.entries()), tmp_path / "out")
     assert set(done.data) == {"events", "elsewhere"}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "sample.capsule.zip"]
+    assert not {".git", "deep"} & {path.name for path in (tmp_path / "out").iterdir()}
 
 
 @pytest.mark.parametrize("spec", [b"[]", b"exseos: 1\n", b"\xff"])
 def test_a_spec_that_cannot_be_read_leaves_nothing(tmp_path: Path, spec: bytes) -> None:
-    with pytest.raises(ExseosError):
-        unpack(changed(tmp_path, **{"spec__spec.yaml": spec}), tmp_path / "out")
+    entries = Sample().entries()
+    forged = complete({**entries, "spec/spec.yaml": spec}, Index.parse(entries[INDEX]))
+    with pytest.raises(CapsuleError, match=r"the capsule does not verify and was not unpacked; problems: 1\n  spec/spec\.yaml: "):
+        unpack(write(tmp_path / "sample.capsule.zip", forged), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -110,6 +109,20 @@ def test_a_lock_that_does_not_pin_the_data(tmp_path: Path) -> None:
     entries: Entries = Sample().entries()
     index = Index.parse(entries[INDEX])
     entries["spec/spec.yaml"] = entries["spec/spec.yaml"].replace(b"  events:", b"  others:")
-    with pytest.raises(CapsuleError, match="does not pin the data 'others'"):
+    with pytest.raises(CapsuleError, match=r"data\.others: it is not in the lock"):
         unpack(write(tmp_path / "sample.capsule.zip", complete(entries, index)), tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_what_is_built_of_an_unpacked_experiment_names_its_parent() -> None:
+    sample = Sample()
+    sample.files["parent.json"] = b'{"id":"%s"}\n' % (b"7" * 64)
+    assert Index.parse(sample.entries()[INDEX]).parent == "7" * 64
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b"3", b"{}", b'{"id":3}', b'{"id":"../x"}', b"\xff", b"[" * 100_000])
+def test_a_parent_that_nobody_unpacked(data: bytes) -> None:
+    sample = Sample()
+    sample.files["parent.json"] = data
+    with pytest.raises(UsageError, match="not the file that `exseos capsule unpack` writes"):
+        sample.entries()

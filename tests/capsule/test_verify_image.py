@@ -7,11 +7,12 @@ import zlib
 from pathlib import Path
 
 import pytest
-from exseos.capsule.index import IMAGE, IMAGE_CONFIG, INDEX, MANIFEST, SEAL, Index
 
 from exseos.archive import ArchiveReader
 from exseos.capsule.inspect import inspect
 from exseos.capsule.verify import verify
+from exseos.records.index import Index
+from exseos.records.names import IMAGE, IMAGE_CONFIG, INDEX, MANIFEST, SEAL
 from tests.capsule.sample import Entries, complete, opened, with_image, write
 
 

@@ -236,6 +236,7 @@ def verdict_of(judgement: str, text: str = "a claim") -> Any:
     from exseos.capsule.verdict import Verdict, VerdictEntry, overall
 
     entries = (
+        VerdictEntry(kind="basis", name="image", verdict="identical", detail="assembled here"),
         VerdictEntry(kind="stage", name="train", verdict="identical", expected="a" * 64, found="a" * 64),
         VerdictEntry(kind="claim", name=text, verdict=judgement, expected=0.875, found=0.872, claimed=0.87, detail="why"),  # type: ignore[arg-type]
     )
@@ -251,7 +252,7 @@ def verdict_of(judgement: str, text: str = "a claim") -> Any:
     )
 
 
-@pytest.mark.parametrize(("judgement", "code"), [("identical", 0), ("within tolerance", 0), ("different", 3), ("not checkable here", 4)])
+@pytest.mark.parametrize(("judgement", "code"), [("identical", 0), ("within tolerance", 5), ("different", 3), ("not checkable here", 4)])
 def test_the_exit_code_of_a_replay_is_the_verdict(run: Any, monkeypatch: pytest.MonkeyPatch, judgement: str, code: int) -> None:
     def replayed(request: Any, store: Any, progress: Any) -> Any:
         progress.step("train: running")
@@ -266,7 +267,7 @@ def test_the_exit_code_of_a_replay_is_the_verdict(run: Any, monkeypatch: pytest.
     found, out, err = run("capsule", "replay", "x.zip", "--json")
     assert (found, err) == (code, "train: running\n")
     answer = json.loads(out)
-    assert answer["entries"][1] == {
+    assert answer["entries"][-1] == {
         "kind": "claim",
         "name": "a claim",
         "verdict": judgement,
@@ -275,6 +276,29 @@ def test_the_exit_code_of_a_replay_is_the_verdict(run: Any, monkeypatch: pytest.
         "claimed": 0.87,
         "detail": "why",
     }
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_capsule_that_claims_nothing(run: Any, monkeypatch: pytest.MonkeyPatch, as_json: bool) -> None:
+    from exseos.capsule.verdict import overall
+
+    whole = verdict_of("identical")
+    entries = tuple(entry for entry in whole.entries if entry.kind != "claim")
+    nothing = whole.model_copy(update={"entries": entries, "verdict": overall(entries)})
+    monkeypatch.setattr("exseos.cli.capsule_replay.replay", lambda *arguments: nothing)
+    code, out, _ = run("capsule", "replay", "x.zip", *(["--json"] if as_json else []))
+    assert code == 4
+    assert (json.loads(out)["verdict"] if as_json else out).count("nothing") == 1
+
+
+def test_verify_shows_notes(run: Any, capsule: Path) -> None:
+    """The sample is of another version and has a statement that nobody checks."""
+    note = "the files below attestations/ are statements of somebody; this version does not check them"
+    code, out, err = run("capsule", "verify", str(capsule))
+    assert (code, err) == (0, "")
+    assert out.startswith("sample.capsule.zip: whole and unchanged\n")
+    assert out.endswith(f"\nnote: {note}\n")
+    assert json.loads(run("capsule", "verify", str(capsule), "--json")[1])["notes"] == [note]
 
 
 @pytest.mark.parametrize(

@@ -71,12 +71,24 @@ def test_replay_from_the_capsule_alone_offline_in_an_empty_home(capsule: Path, w
         environment={"EXSEOS_STORE": "", "HOME": str(home), "EXSEOS_DEBIAN_MIRROR": "http://127.0.0.1:9", "UV_OFFLINE": "1"},
         wrapper=["unshare", "--net"],
     )
-    replayed = reviewer("capsule", "replay", moved, "--engine", "bubblewrap", "--json")
+    replay = ("capsule", "replay", moved, "--engine", "bubblewrap", "--json", "--offline")
+    replayed = reviewer(*replay)
+    assert replayed.code == 4, replayed.text
+    verdict = json.loads(replayed.out)
+    assert verdict["image_id"] == inspect(moved).image_id
+    unchecked = {entry["name"]: entry for entry in verdict["entries"] if entry["verdict"] != "identical"}
+    assert set(unchecked) == {"image", "data events"}, "nobody here can tell whose they are"
+    assert {entry["verdict"] for entry in unchecked.values()} == {"not checkable here"}
+    assert "--trust-image takes it" in unchecked["image"]["detail"]
+    assert "--trust-data takes it" in unchecked["data events"]["detail"]
+
+    replayed = reviewer(*replay, "--trust-image", "--trust-data")
     assert replayed.code == 0, replayed.text
     verdict = json.loads(replayed.out)
     assert verdict["verdict"] == "reproduced"
     assert verdict["image_id"] == inspect(moved).image_id
-    assert {entry["kind"] for entry in verdict["entries"]} == {"stage", "metric", "claim"}
-    assert {entry["verdict"] for entry in verdict["entries"]} == {"identical"}
+    assert {entry["kind"] for entry in verdict["entries"]} == {"basis", "stage", "metric", "claim"}
+    assert {entry["verdict"] for entry in verdict["entries"] if entry["name"] not in unchecked} == {"identical"}
+    assert {entry["name"] for entry in verdict["entries"] if entry["verdict"] == "trusted"} == set(unchecked)
     assert not list((home / ".cache/exseos/stages").iterdir()), "a replay keeps no stages"
     shutil.rmtree(home)

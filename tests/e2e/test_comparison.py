@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exseos.records.index import MANIFEST
+from exseos.records.names import MANIFEST
 from tests.e2e.comparison import culprits, differences
 
 

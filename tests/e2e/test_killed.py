@@ -17,7 +17,8 @@ import pytest
 
 from exseos.engines.docker import connect
 from exseos.image.tar import tree_tar
-from exseos.records.index import INDEX, Index
+from exseos.records.index import Index
+from exseos.records.names import INDEX
 from tests.e2e.conftest import CAPSULE, ENGINES, require_engine
 from tests.e2e.running import Ended, Exseos
 

@@ -199,6 +199,26 @@ def test_file_that_is_not_python(exseos: Exseos, experiment: Path) -> None:
     refused(build(exseos, experiment), 1, expected)
 
 
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        (
+            "os.symlink('/etc/passwd', '/out/weights.npy')",
+            "weights.npy is a link or a special file; only regular files and folders are outputs",
+        ),
+        ("os.mkfifo('/out/pipe')", "pipe is a link or a special file; only regular files and folders are outputs"),
+        ("os.makedirs('/out/.git/hooks')", ".git would be taken for settings of version control, which name programs to run"),
+        ("open('/out/\\x1b[2J', 'w')", "\\x1b[2J cannot be kept: unsafe file name '\\x1b[2J'"),
+    ],
+    ids=["link", "pipe", "repository", "control character"],
+)
+def test_outputs_that_lead_elsewhere(exseos: Exseos, experiment: Path, code: str, said: str) -> None:
+    change(experiment / "experiment.py", "import keras\n", "import keras\nimport os\n")
+    change(experiment / "experiment.py", "    with (", f"    if not os.listdir('/out'):\n        {code}\n    with (")
+    change(experiment / "spec.yaml", "epochs: 3", "epochs: 1")
+    refused(build(exseos, experiment), 1, f"train: its output {said}\n  Let the code write plain files of its results alone.")
+
+
 MODEL = """
 import keras
 

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from exseos.capsule.inspect import inspect
-from exseos.records.index import INDEX, Index
+from exseos.records.index import Index
+from exseos.records.names import INDEX
 from tests.e2e.conftest import CAPSULE as WARM
 from tests.e2e.running import Ended, Exseos
 from tests.fake_tools import vitis
@@ -248,7 +249,7 @@ def test_init(exseos: Exseos, folder: str) -> None:
 def test_doctor(exseos: Exseos) -> None:
     vitis.install(exseos.folder / "opt/Xilinx")
     ended = exseos("doctor", "experiment/spec.yaml", "--toolchain", "vitis=opt/Xilinx/Vitis/2023.2")
-    assert "relative is right; stages: prepare, train" in ended.out, ended.text
+    assert "relative is right; stages: prepare, train, evaluate" in ended.out, ended.text
     assert "a build of experiment/spec.yaml" in ended.out
     found = json.loads(exseos("doctor", "experiment/spec.yaml", "--toolchain", "vitis=opt/Xilinx/Vitis/2023.2", "--json").out)
     assert found["spec"] == str(exseos.folder / "experiment/spec.yaml")

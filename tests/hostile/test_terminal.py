@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from exseos.capsule.index import ClaimRecord
 from rich.console import Console
 
 from exseos.capsule.doctor import Examination, Finding
@@ -24,10 +23,14 @@ from exseos.errors import CapsuleError, ExseosError
 from exseos.lock import STAND_IN
 from exseos.readers.base import Number, Report
 from exseos.readers.collect import Collected, Skipped
+from exseos.records.index import ClaimRecord, Index
+from exseos.records.names import INDEX
+from exseos.records.readme import render
 from exseos.text import is_plain
 from tests.capsule.sample import Sample, complete, write
 
-FALSE = "reproduced: every claim was replayed and holds"
+FALSE = "reproduced: every claim was replayed and holds, every number is identical"
+NEAR = "reproduced within tolerance: every claim holds, but not every number is identical"
 EVIL = (
     f"a\x1b[2J\x9b1;1H\u202eb\u2066\u200b[bold green]x[/bold green][/]\r{FALSE}\n{FALSE}\n\x1b[1A\u2028{FALSE}\x85{FALSE}\x0b{FALSE}"
     f"\n│ claim │ a │ 1 │ 1 │ 1 │ identical │ │\n└──┘\n\t{FALSE}{' ' * 200}{FALSE}\\"
@@ -50,7 +53,9 @@ def clean(text: str, true: tuple[str, ...] = ()) -> list[str]:
     """The lines of ``text``, none of which commands the terminal, begins like a verdict, or is a row with other columns than its head."""
     lines = text.split("\n")
     assert all(is_plain(line) for line in lines), [line for line in lines if not is_plain(line)]
-    assert [line for line in lines if line.startswith(("reproduced", "identical"))] == list(true)
+    begins = [line.rstrip() for line in lines if line.startswith(("reproduced", "identical"))]
+    assert len(begins) == len(true)
+    assert all(len(line) > 40 and one.startswith(line) for line, one in zip(begins, true, strict=True)), begins
     columns = 0
     for line in lines:
         if line.startswith("┃"):
@@ -73,7 +78,7 @@ def verdict(overall: str, judgement: str) -> Verdict:
         VerdictEntry.model_validate(
             {"kind": kind, "name": EVIL, "verdict": judgement, "expected": EVIL, "found": EVIL, "claimed": 0.5, "detail": EVIL}
         )
-        for kind in ("stage", "metric", "claim")
+        for kind in ("basis", "stage", "metric", "claim")
     ]
     texts = dict.fromkeys(("id", "seal", "image_id", "engine"), EVIL)
     return Verdict.model_validate({"verdict": overall, **texts, "not_enforced": (EVIL,), "notes": (EVIL,), "entries": entries})
@@ -81,7 +86,13 @@ def verdict(overall: str, judgement: str) -> Verdict:
 
 @pytest.mark.parametrize(
     ("overall", "judgement", "true"),
-    [("reproduced", "identical", (FALSE,)), ("different", "different", ()), ("not fully checkable", "not checkable here", ())],
+    [
+        ("reproduced", "identical", (FALSE,)),
+        ("reproduced within tolerance", "within tolerance", (NEAR,)),
+        ("different", "different", ()),
+        ("not fully checkable", "not checkable here", ()),
+        ("nothing claimed", "identical", ()),
+    ],
 )
 def test_verdict(screen: io.StringIO, overall: str, judgement: str, true: tuple[str, ...]) -> None:
     show_verdict(verdict(overall, judgement))
@@ -178,8 +189,8 @@ def test_verify_report(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
 
 def test_names_of_a_real_capsule(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     sample = Sample()
-    sample.files["spec/evil\u202efdp.\x85reproduced"] = b""
-    sample.files["data/not\u2028there\x9b"] = b""
+    sample.more["results/trial-0/train/evil\u202efdp.\x85reproduced"] = b""
+    sample.more["data/not\u2028there\x9b"] = b""
     path = write(tmp_path / "a.capsule.zip", sample.entries())
     for command in (["verify"], ["replay"], ["unpack"]):
         main(["capsule", *command, str(path), *([str(tmp_path / "to")] if command == ["unpack"] else [])])
@@ -190,11 +201,7 @@ def test_names_of_a_real_capsule(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 def test_what_a_stage_needs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The field that once painted a false verdict."""
-    from exseos.capsule.index import INDEX, Index
-
-    sample = Sample()
-    sample.recorded["implement"] = {"log": b""}
-    entries = sample.entries()
+    entries = Sample.with_vendor().entries()
     index = Index.parse(entries[INDEX])
     stages = tuple(one if one.exact else one.model_copy(update={"needs": f"{EVIL} {STAND_IN}"}) for one in index.stages)
     path = write(tmp_path / "a.capsule.zip", complete(entries, index.model_copy(update={"stages": stages, "title": EVIL})))
@@ -204,8 +211,6 @@ def test_what_a_stage_needs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
         lines = (said.out + said.err).split("\n")
         assert all(is_plain(line) for line in lines)
         assert [line for line in lines if line.startswith("reproduced")] == []
-    from exseos.capsule.readme import render
-
     readme = render(index.model_copy(update={"stages": stages, "title": EVIL, "licence": EVIL})).split("\n")
     assert all(is_plain(line) for line in readme)
     assert [line for line in readme if line.startswith("reproduced")] == []

@@ -331,6 +331,13 @@ def test_outputs_are_copies_that_no_container_can_reach(bench: Bench) -> None:
         assert Manifest.of_tree(outcome.folder) == outcome.manifest
 
 
+def test_what_a_container_wrote_is_removed_once_it_is_copied(bench: Bench) -> None:
+    """Else a disk would have to hold everything twice."""
+    with bench.workers() as workers:
+        found = run_all(workers)
+        assert set(workers.folder.iterdir()) == {outcome.folder for outcome in found.values()}
+
+
 def test_a_file_that_an_output_is_a_second_name_of_stays_as_it_is(bench: Bench) -> None:
     """What a worker sees of earlier stages are hard links to the host's copies: a changed one would change the store."""
     code = 'source = next(real(task["inputs"]["prepare"]).iterdir()); os.link(source, out / "seen.json")'
