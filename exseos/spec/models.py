@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
 from exseos.spec.values import (
     PART,
+    PRECISION,
     Call,
     DesignName,
     Fraction,
@@ -144,7 +145,7 @@ class Convert(Section):
     backend: Literal["Vitis", "Vivado", "Quartus", "oneAPI", "Catapult", "Libero"] = "Vitis"
     io_type: Literal["io_parallel", "io_stream"] = "io_parallel"
     strategy: Literal["latency", "resource", "distributed_arithmetic"] = "latency"
-    precision: str = "ap_fixed<16,6>"
+    precision: Annotated[str, Field(pattern=PRECISION, description="a type such as 'ap_fixed<16,6>', or 'auto'")] = "ap_fixed<16,6>"
     reuse_factor: PositiveInt = 1
     part: Annotated[str, Field(pattern=PART, description="a part or family such as 'xcvu13p-flga2577-2-e' or 'Agilex7'")] | None = None
     clock_ns: PositiveFloat = 5.0

@@ -12,6 +12,7 @@ from exseos.text import is_plain
 
 NAME_PATTERN = r"^[a-z0-9]([a-z0-9_-]{0,62}[a-z0-9])?$"
 NAME_WORDS = "1 to 64 lower-case letters, digits, '-' and '_', with a letter or digit at both ends"
+PRECISION = r"^[a-z][a-z0-9_]*(<[A-Za-z0-9_, -]+>)?$"
 PART = r"^[A-Za-z0-9][A-Za-z0-9_.:/-]*$"
 """A part, a family, or a board support package and its variant: what may stand in scripts and makefiles."""
 Name = Annotated[str, Field(pattern=NAME_PATTERN, description=NAME_WORDS)]

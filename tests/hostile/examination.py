@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from exseos.digest import sha256_bytes
-from tests.hostile.forger import BROKEN
+from tests.hostile.resealing import BROKEN
 from tests.hostile.meaning import lies
 from tests.hostile.mutation import CAPSULE, SEED, Mutant, mutant, original, original_bytes
 

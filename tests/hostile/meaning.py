@@ -23,7 +23,7 @@ from exseos.spec.models import Experiment
 from exseos.stages import KINDS
 from exseos.study.plan import StagePlan, plan
 from exseos.study.vendor import described
-from tests.hostile.forger import Entries, lines, listed
+from tests.hostile.resealing import Entries, lines, listed
 
 _EVIDENCE = {"run/host.json", "run/stages.json"}
 _NOT_SAID = {"name": "name", "title": "title", "license": "licence"}
