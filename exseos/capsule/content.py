@@ -10,6 +10,7 @@ from pathlib import Path
 from exseos.capsule.claims import record_of
 from exseos.digest import sha256_bytes
 from exseos.errors import CapsuleError, ExseosError
+from exseos.image.archive import read_config
 from exseos.image.wheel import wheel_bytes
 from exseos.lock import STAND_IN, STAND_IN_VERSION, Lock, parse_lock
 from exseos.manifest import Entry, Manifest
@@ -112,6 +113,10 @@ class _Check:
         for name, sha256 in wheel.items():
             if self.capsule.manifest.get(name, sha256) != sha256:
                 self.add(name, "it is not the wheel that the lock pins")
+        try:
+            read_config(self.capsule.text(IMAGE_CONFIG), IMAGE_CONFIG)
+        except CapsuleError as error:
+            self.add(IMAGE_CONFIG, error.what)
 
     def _head(self) -> None:
         index, experiment = self.index, self.experiment
@@ -127,6 +132,10 @@ class _Check:
             self.add(INDEX, f"it was made with exseos {visible(index.made_with)}, and the lock pins {self.lock.exseos.version}")
         if [(trial.name, trial.values) for trial in index.trials] != [(TRIAL, {})]:
             self.add(INDEX, f"its trials are not the one of a spec without searches, {TRIAL}")
+        able = {one.name for one in plan(experiment) if one.declared.numerics}
+        probed = [probe.stage for probe in index.probes]
+        if len(set(probed)) != len(probed) or not able.issuperset(probed):
+            self.add(INDEX, "its numerics probes are not those of distinct stages that have one")
 
     def _stages(self) -> bool:
         """Each stage is the one that the spec plans; whether all are there."""
@@ -222,9 +231,9 @@ class _Check:
         for name in self.capsule.names:
             if name.startswith(("results/", "run/")) and not name.startswith(places) and name not in lists | own:
                 self.add(name, "no stage of the index gave it")
-        pinned = {f"data/{name}/{pin.filename}": pin.sha256 for name, pin in self.lock.data.items()}
+        pinned = {f"data/{name}/{pin.filename}": (pin.sha256, pin.size) for name, pin in self.lock.data.items()}
         for one in self.index.optional:
-            if not one.name.startswith(places) and pinned.get(one.name) != one.sha256:
-                self.add(one.name, "the index has it with a digest that neither the lock nor a stage gives")
+            if not one.name.startswith(places) and pinned.get(one.name) != (one.sha256, one.size):
+                self.add(one.name, "the index has it with a digest or size that neither the lock nor a stage gives")
         for name in pinned.keys() - {one.name for one in self.index.optional}:
             self.add(name, "the lock pins it, and the index does not list it")
