@@ -15,7 +15,7 @@ from exseos.capsule.verify import verify
 from exseos.errors import CapsuleError
 from tests.e2e.running import Exseos, copy_sources
 from tests.fixtures.make_format_1 import CAPSULE
-from tests.hostile.forger import archive, reidentify
+from tests.hostile.forger import archive, rederive, reidentify
 
 OTHER_DEFAULTS = {
     "exseos/spec/models.py": {
@@ -24,7 +24,7 @@ OTHER_DEFAULTS = {
         "train: Fraction = 0.7": "train: Fraction = 0.6",
         "test: Fraction = 0.2": "test: Fraction = 0.3",
         "clock_ns: PositiveFloat = 5.0": "clock_ns: PositiveFloat = 7.0",
-        'license: str = "CC-BY-4.0"': 'license: str = "MIT"',
+        'license: Word = "CC-BY-4.0"': 'license: Word = "MIT"',
         "lt=2**32)] = 0": "lt=2**32)] = 9",
     },
     "exseos/records/readme.py": {"with everything it takes to check it": "with all that it takes to check it"},
@@ -75,7 +75,7 @@ def test_what_the_spec_says_must_still_be_so(tmp_path: Path) -> None:
     index = json.loads(entries["capsule.json"])
     index["stages"][1]["parameters"]["train"]["epochs"] = 500
     forged = tmp_path / "forged.zip"
-    forged.write_bytes(archive(reidentify({**entries, "capsule.json": rfc8785.dumps(index) + b"\n"})))
+    forged.write_bytes(archive(rederive({**entries, "capsule.json": rfc8785.dumps(index) + b"\n"})))
     ended = later("capsule", "verify", forged)
     assert ended.code == 1, ended.text
     assert "train.epochs is not what the spec gives" in ended.text

@@ -67,14 +67,20 @@ def reidentify(entries: Entries) -> Entries:
     return reseal(entries)
 
 
-def rederive(entries: Entries) -> Entries:
+def keep_numbers(entries: Entries) -> Entries:
+    """As ``rederive``, with the metrics and claims that the index has."""
+    return rederive(entries, numbers=False)
+
+
+def rederive(entries: Entries, *, numbers: bool = True) -> Entries:
     """With all of the index that follows from outputs, lock, data and image made anew, and then new ids."""
     entries = dict(entries)
     try:
         index = json.loads(entries[INDEX])
         _lock_follows(entries)
         _stages_follow(entries, index)
-        _numbers_follow(entries, index)
+        if numbers:
+            _numbers_follow(entries, index)
         entries[INDEX] = rfc8785.dumps(index) + b"\n"
     except BROKEN:
         pass
