@@ -50,6 +50,8 @@ def lies(entries: Entries, own_wheel: str) -> list[str]:
         found.append("README")
     if not strict:
         _take_unsaid(index, wanted, experiment)
+    for stage in wanted["stages"]:
+        stage["key"] = _key(stage, wanted["image_id"])
     found += _probes(index)
     found += [f"index: {key}" for key in index.keys() | wanted.keys() if key not in ("parent", "probes") and not same(index, wanted, key)]
     found += _image(entries)
@@ -126,26 +128,30 @@ def _stage(entries: Entries, experiment: Experiment, lock: Lock, stage: StagePla
     files = listed(
         {name.removeprefix("spec/"): data for name, data in entries.items() if name.startswith("spec/") and name != SPEC}, lambda name: True
     )
-    inputs = {
-        "kind": stage.kind,
-        "parameters": dict(stage.parameters),
-        "seed": experiment.seed,
-        "inputs": {name: digests[one] for name, one in stage.inputs.items()},
-        "data": {name: lock.data[name].sha256 for name in stage.data},
-        "files": sha256_bytes(files) if KINDS[stage.kind].user_code else None,
-        "toolchain": stage.toolchain and (pins[stage.toolchain].fingerprint if stage.toolchain in pins else stage.toolchain),
-    }
-    return inputs | {
-        "key": stage_key(image_id=f"sha256:{sha256_bytes(entries['lock/image.json'])}", **inputs),
+    return {
         "trial": "trial-0",
         "stage": stage.name,
+        "kind": stage.kind,
         "exact": stage.exact,
+        "parameters": dict(stage.parameters),
+        "seed": experiment.seed,
         "inputs": [{"name": name, "stage": one, "outputs": digests[one]} for name, one in sorted(stage.inputs.items())],
         "data": [{"name": name, "sha256": lock.data[name].sha256} for name in stage.data],
+        "files": sha256_bytes(files) if KINDS[stage.kind].user_code else None,
+        "toolchain": stage.toolchain and (pins[stage.toolchain].fingerprint if stage.toolchain in pins else stage.toolchain),
         "needs": None if stage.exact else described(pins[stage.toolchain or ""]),
         "outputs_digest": digests[stage.name],
         "location": stage.location,
     }
+
+
+def _key(stage: dict[str, Any], image_id: str) -> str:
+    return stage_key(
+        **{key: stage[key] for key in ("kind", "parameters", "seed", "files", "toolchain")},
+        image_id=image_id,
+        inputs={one["name"]: one["outputs"] for one in stage["inputs"]},
+        data={one["name"]: one["sha256"] for one in stage["data"]},
+    )
 
 
 def _metrics(entries: Entries, stage: dict[str, Any]) -> list[dict[str, Any]]:
