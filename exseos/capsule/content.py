@@ -10,6 +10,7 @@ from pathlib import Path
 from exseos.capsule.claims import record_of
 from exseos.digest import sha256_bytes
 from exseos.errors import CapsuleError, ExseosError
+from exseos.image.archive import read_config
 from exseos.image.wheel import wheel_bytes
 from exseos.lock import STAND_IN, STAND_IN_VERSION, Lock, parse_lock
 from exseos.manifest import Entry, Manifest
@@ -113,6 +114,10 @@ class _Check:
         for name, sha256 in wheel.items():
             if self.capsule.manifest.get(name, sha256) != sha256:
                 self.add(name, "it is not the wheel that the lock pins")
+        try:
+            read_config(self.capsule.text(IMAGE_CONFIG), IMAGE_CONFIG)
+        except CapsuleError as error:
+            self.add(IMAGE_CONFIG, error.what)
 
     def _head(self) -> None:
         index, experiment = self.index, self.experiment
@@ -128,10 +133,10 @@ class _Check:
             self.add(INDEX, f"it was made with exseos {visible(index.made_with)}, and the lock pins {self.lock.exseos.version}")
         if [(trial.name, trial.values) for trial in index.trials] != [(TRIAL, {})]:
             self.add(INDEX, f"its trials are not the one of a spec without searches, {TRIAL}")
+        able = {one.name for one in plan(experiment) if one.declared.numerics}
         probed = [probe.stage for probe in index.probes]
-        numeric = {record.stage for record in index.stages if record.kind in KINDS and KINDS[record.kind].numerics}
-        if len(set(probed)) != len(probed) or not numeric.issuperset(probed):
-            self.add(INDEX, "its probes are not each of a stage that computes in floating point")
+        if len(set(probed)) != len(probed) or not able.issuperset(probed):
+            self.add(INDEX, "its numerics probes are not those of distinct stages that have one")
 
     def _stages(self) -> bool:
         """Each stage is the one that the spec plans; whether all are there."""
@@ -216,7 +221,8 @@ class _Check:
             self.add(INDEX, f"the metrics of {label} are not those of its {METRICS_FILE}")
         stand_in = STAND_IN in (record.needs or "")
         for metric in own:
-            if record.kind not in KINDS or not KINDS[record.kind].may_measure(metric.level):  # else the author's own code could write any number and claim it
+            # Else the author's own code could write any number and claim it.
+            if record.kind not in KINDS or not KINDS[record.kind].may_measure(metric.level):
                 self.add(name, f"metric {visible(metric.name)} has the level {metric.level}, which no stage {record.kind} measures")
             if not record.exact and metric.version.endswith(STAND_IN_VERSION) != stand_in:
                 self.add(INDEX, f"metric {visible(metric.name)} of {label} does not say whether the tool was a stand-in")
@@ -229,12 +235,9 @@ class _Check:
         for name in self.capsule.names:
             if name.startswith(("results/", "run/")) and not name.startswith(places) and name not in lists | own:
                 self.add(name, "no stage of the index gave it")
-        pinned = {f"data/{name}/{pin.filename}": pin for name, pin in self.lock.data.items()}
+        pinned = {f"data/{name}/{pin.filename}": (pin.sha256, pin.size) for name, pin in self.lock.data.items()}
         for one in self.index.optional:
-            pin = pinned.get(one.name)
-            if not one.name.startswith(places) and (pin is None or pin.sha256 != one.sha256):
-                self.add(one.name, "the index has it with a digest that neither the lock nor a stage gives")
-            elif pin is not None and pin.size != one.size:
-                self.add(one.name, "the index has it with a size that the lock does not give")
+            if not one.name.startswith(places) and pinned.get(one.name) != (one.sha256, one.size):
+                self.add(one.name, "the index has it with a digest or size that neither the lock nor a stage gives")
         for name in pinned.keys() - {one.name for one in self.index.optional}:
             self.add(name, "the lock pins it, and the index does not list it")

@@ -29,7 +29,15 @@ PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 PositiveInt = Annotated[int, Field(ge=1, lt=2**53)]
 
 
+# What a capsule keeps of a spec has bounds (exseos.records.index): told now, not when hours of work are to be packed.
+Word = Annotated[str, Field(max_length=1000)]
+Sentence = Annotated[str, Field(max_length=10_000)]
+_LONGEST_PATH = 1000
+
+
 def _relative(path: str) -> str:
+    if len(path.encode(errors="replace")) > _LONGEST_PATH:
+        raise ValueError(f"must have at most {_LONGEST_PATH} bytes")
     plain = is_plain(path) and "\\" not in path
     if not plain or any(part in ("", ".", "..") for part in path.split("/")):
         raise ValueError("must be a relative path inside the spec's folder, such as 'experiment.py' or 'model/layers.py'")

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from exseos.digest import sha256_bytes
-from tests.hostile.resealing import BROKEN
 from tests.hostile.meaning import lies
 from tests.hostile.mutation import CAPSULE, SEED, Mutant, mutant, original, original_bytes
+from tests.hostile.resealing import BROKEN
 
 MOST_SECONDS = 5.0
 MOST_BYTES = 200 << 20

@@ -25,6 +25,8 @@ from exseos.study.plan import StagePlan, plan
 from exseos.study.vendor import described
 from tests.hostile.resealing import Entries, lines, listed
 
+_PREPARED = "data/prepared/trial-0/"
+_LISTING = "results/prepared/trial-0-sha256.txt"
 _EVIDENCE = {"run/host.json", "run/stages.json"}
 _NOT_SAID = {"name": "name", "title": "title", "license": "licence"}
 
@@ -48,9 +50,14 @@ def lies(entries: Entries, own_wheel: str) -> list[str]:
         found.append("README")
     if not strict:
         _take_unsaid(index, wanted, experiment)
+    for stage in wanted["stages"]:
+        stage["key"] = _key(stage, wanted["image_id"])
     found += _probes(index)
     found += [f"index: {key}" for key in index.keys() | wanted.keys() if key not in ("parent", "probes") and not same(index, wanted, key)]
     found += _image(entries)
+    for one in wanted["optional"]:
+        if one["name"] in entries and (sha256_bytes(entries[one["name"]]), len(entries[one["name"]])) != (one["sha256"], one["size"]):
+            found.append(one["name"])
     return found
 
 
@@ -81,9 +88,10 @@ def _index(entries: Entries, experiment: Experiment, lock: Lock) -> dict[str, An
         own = [one for one in records if (one.name, one.level) == (claim.metric, claim.level) and claim.stage in (None, one.stage)]
         claims.append(record_of(claim, "trial-0", own[0].value if len(own) == 1 else None).model_dump(mode="json"))
     optional = {f"data/{name}/{pin.filename}": (pin.sha256, pin.size) for name, pin in lock.data.items()}
-    for name, data in entries.items():
-        if name.startswith("data/prepared/trial-0/"):
-            optional[name] = (sha256_bytes(data), len(data))
+    sizes = {one["name"]: one["size"] for one in json.loads(entries[INDEX])["optional"]}
+    for name, sha256 in _prepared(entries).items():
+        # Of what was left out nothing but the index says the size.
+        optional[name] = (sha256, len(entries[name]) if name in entries else sizes[name])
     return {
         "exseos_capsule": 1,
         "name": experiment.name,
@@ -100,34 +108,50 @@ def _index(entries: Entries, experiment: Experiment, lock: Lock) -> dict[str, An
     }
 
 
+def _prepared(entries: Entries) -> dict[str, str]:
+    """Outputs of ``prepare`` and their digests, as the exact list has them: the files themselves may be left out."""
+    rows = entries[_LISTING].decode().splitlines()
+    found = {row[66:]: row[:64] for row in rows}
+    assert lines(found.items()) == entries[_LISTING]
+    assert all(found[name] == sha256_bytes(data) for name, data in entries.items() if name.startswith(_PREPARED))
+    return found
+
+
 def _stage(entries: Entries, experiment: Experiment, lock: Lock, stage: StagePlan, digests: dict[str, str]) -> dict[str, Any]:
     pins = {pin.name: pin for pin in lock.toolchains}
     below = f"{stage.location}/"
-    outputs = lines((name.removeprefix(below), sha256_bytes(data)) for name, data in entries.items() if name.startswith(below))
+    there = (
+        _prepared(entries) if below == _PREPARED else {name: sha256_bytes(data) for name, data in entries.items() if name.startswith(below)}
+    )
+    outputs = lines((name.removeprefix(below), sha256) for name, sha256 in there.items())
     digests[stage.name] = sha256_bytes(outputs)
     files = listed(
         {name.removeprefix("spec/"): data for name, data in entries.items() if name.startswith("spec/") and name != SPEC}, lambda name: True
     )
-    inputs = {
-        "kind": stage.kind,
-        "parameters": dict(stage.parameters),
-        "seed": experiment.seed,
-        "inputs": {name: digests[one] for name, one in stage.inputs.items()},
-        "data": {name: lock.data[name].sha256 for name in stage.data},
-        "files": sha256_bytes(files) if KINDS[stage.kind].user_code else None,
-        "toolchain": stage.toolchain and (pins[stage.toolchain].fingerprint if stage.toolchain in pins else stage.toolchain),
-    }
-    return inputs | {
-        "key": stage_key(image_id=f"sha256:{sha256_bytes(entries['lock/image.json'])}", **inputs),
+    return {
         "trial": "trial-0",
         "stage": stage.name,
+        "kind": stage.kind,
         "exact": stage.exact,
+        "parameters": dict(stage.parameters),
+        "seed": experiment.seed,
         "inputs": [{"name": name, "stage": one, "outputs": digests[one]} for name, one in sorted(stage.inputs.items())],
         "data": [{"name": name, "sha256": lock.data[name].sha256} for name in stage.data],
+        "files": sha256_bytes(files) if KINDS[stage.kind].user_code else None,
+        "toolchain": stage.toolchain and (pins[stage.toolchain].fingerprint if stage.toolchain in pins else stage.toolchain),
         "needs": None if stage.exact else described(pins[stage.toolchain or ""]),
         "outputs_digest": digests[stage.name],
         "location": stage.location,
     }
+
+
+def _key(stage: dict[str, Any], image_id: str) -> str:
+    return stage_key(
+        **{key: stage[key] for key in ("kind", "parameters", "seed", "files", "toolchain")},
+        image_id=image_id,
+        inputs={one["name"]: one["outputs"] for one in stage["inputs"]},
+        data={one["name"]: one["sha256"] for one in stage["data"]},
+    )
 
 
 def _metrics(entries: Entries, stage: dict[str, Any]) -> list[dict[str, Any]]:
@@ -139,7 +163,7 @@ def _names(entries: Entries, experiment: Experiment, lock: Lock, wanted: dict[st
     """Entries that nothing gave, and those that are missing."""
     assert lock.exseos is not None
     fixed = {SPEC, *(f"spec/{name}" for name in experiment.user_files), INDEX, README, MANIFEST, SEAL, LOCK, PYLOCK, "lock/image.json"}
-    fixed |= {f"lock/wheels/{lock.exseos.filename}", "results/prepared/trial-0-sha256.txt"}
+    fixed |= {f"lock/wheels/{lock.exseos.filename}", _LISTING}
     data = {f"data/{name}/{pin.filename}" for name, pin in lock.data.items()}
     below = tuple(f"{stage['location']}/" for stage in wanted["stages"])
     allowed = fixed | data | _EVIDENCE

@@ -20,7 +20,7 @@ from typing import Any
 from exseos.archive import ArchiveReader
 from exseos.records.names import INDEX, LOCK, MANIFEST, PYLOCK, README, SEAL, SPEC
 from exseos.spec.yaml12 import load
-from tests.hostile.resealing import Entries, archive, rederive, reidentify, reseal, slim
+from tests.hostile.resealing import BROKEN, Entries, archive, keep_numbers, rederive, reidentify, reseal, slim
 from tests.hostile.json_mutation import mutated, strange, text
 
 CAPSULE = Path(__file__).parents[1] / "fixtures" / "format-1" / "format-1.capsule.zip"
@@ -85,7 +85,10 @@ def mutant(number: int, seed: int = SEED) -> Mutant:
     entries, done = dict(original()), []
     for _ in range(chance.choice([1, 1, 1, 1, 2])):
         (change_of,) = chance.choices(list(_STRUCTURED), list(_STRUCTURED.values()))
-        done.append(f"{change_of.__name__} {change_of(chance, entries)}")
+        try:
+            done.append(f"{change_of.__name__} {change_of(chance, entries)}")
+        except BROKEN:  # the first change left nothing that the second could change
+            continue
     seal = chance.choices(list(_SEALS), list(_SEALS.values()))[0]
     entries = seal(entries)
     return Mutant(number, f"{' and '.join(done)}, {seal.__name__}", archive(entries), entries)
@@ -96,7 +99,7 @@ def unsealed(entries: Entries) -> Entries:
     return entries
 
 
-_SEALS = {unsealed: 1, reseal: 2, reidentify: 2, rederive: 4}
+_SEALS = {unsealed: 1, reseal: 2, reidentify: 2, keep_numbers: 1, rederive: 4}
 
 
 def _index(random: random.Random, entries: Entries) -> str:
@@ -148,10 +151,18 @@ def _spec_said(random: random.Random, entries: Entries) -> str:
             ("claims", value["claims"][::-1]),
             ("claims", [{**value["claims"][0], "value": random.choice([0.8, 0.1]), "text": "It is so"}]),
             ("implement", None),
+            ("claims", [_with(random, value["claims"][0])]),
+            ("model", _with(random, {**value["model"], "width": 8})),
+            ("data", {"points": _with(random, value["data"]["points"])}),
         ]
     )
     entries[SPEC] = text({**value, key: section})
     return f"{key} {section}"
+
+
+def _with(random: random.Random, section: dict[str, Any]) -> dict[str, Any]:
+    """``section`` with one value of another kind, or a text too long."""
+    return {**section, random.choice(list(section)): random.choice([strange(random), "x" * random.choice([300, 1001, 10_001])])}
 
 
 def _lines(random: random.Random, entries: Entries) -> str:
@@ -241,7 +252,8 @@ def _forged_number(random: random.Random, entries: Entries) -> str:
     if random.random() < 0.5:
         name = random.choice([name for name in entries if name.endswith("/metrics.json")])
         plain = json.loads(entries[name])
-        random.choice(plain)[random.choice(["value", "value", "name", "level", "unit", "scope", "version", "tool"])] = value
+        field = random.choice(["value", "value", "value", "name", "level", "unit", "scope", "version", "tool"])
+        random.choice(plain)[field] = value if field == "value" else random.choice([value, "", "x" * random.choice([2, 1001, 10_001])])
         entries[name] = text(plain)
         return name
     plain = json.loads(entries[INDEX])
