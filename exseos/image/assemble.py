@@ -133,7 +133,8 @@ def base_layer(packages: Sequence[DebPackage], store: LayerStore, progress: Prog
         files = fetch(package_downloads(ordered, shipped.date, known), store.cache, progress, network)
         for package, file in zip(ordered, files, strict=True):
             check_file(file, package.sha256)
-        fill_base(tree, list(zip(ordered, files, strict=True)), progress)
+        guests = {one.name for one in ordered if one.sha256 not in known}
+        fill_base(tree, list(zip(ordered, files, strict=True)), progress, guests)
 
     return store.make(key, make)
 
