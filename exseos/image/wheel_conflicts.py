@@ -19,8 +19,8 @@ HOOKS = {"apport_python_hook", "sitecustomize", "tensorflow-plugins", "usercusto
 """What is run because it is there: by Python when it starts (the first, by Debian's ``sitecustomize``), and by TensorFlow."""
 PLUGIN_GROUPS = {"alembic.plugins", "dais_tracer.plugins", "hls4ml.backends", "pydantic"}
 """Entry points that are loaded because they are there, by libraries that the worker imports; ``.pth`` files are not read there."""
-_HARMLESS = {"test"}
-"""Modules of Python's library that nothing needs, and that many wheels bring by mistake."""
+_HARMLESS = {"docs", "examples", "test", "tests"}
+"""Folders that many wheels bring by mistake, and that nothing imports; Python's library has the third."""
 _IMPORTED = (".py", ".pyc", ".so")
 _PROGRAMS = ("usr/bin", "usr/sbin")
 _LIBRARY = ("usr/lib/python3.11", "usr/lib/python3.11/lib-dynload")
@@ -69,6 +69,12 @@ def _importable(path: str) -> str:
 def _stem(name: str) -> str:
     """The module in a file of this name; empty if there is none."""
     return name.split(".")[0] if name.endswith(_IMPORTED) else ""
+
+
+def _idle(path: str) -> bool:
+    """Whether nothing looks at a path of the image: a stray file or folder of ``site-packages``, such as a licence."""
+    first, below, _ = path.removeprefix(f"{SITE_PACKAGES}/").partition("/")
+    return path.startswith(f"{SITE_PACKAGES}/") and (first in _HARMLESS if below else not _stem(first))
 
 
 def _strange(exseos: WheelContents) -> Iterator[str]:
@@ -129,14 +135,15 @@ class _Owned:
     def _changed(self, wheel: WheelContents) -> Iterator[str]:
         for path in wheel.files:
             other = self._files.get(path)
-            if other is not None and not same_content(other, wheel, path):
+            if other is not None and not _idle(path) and not same_content(other, wheel, path):
                 yield f"{other} and {wheel} bring different files as {path[:200]!r}"
 
     def intrusions(self, wheel: WheelContents) -> list[str]:
         """Where ``wheel``, which exseos does not need, changes these; the first of each kind."""
         found = list(self._changed(wheel))[:1]
         for path in wheel.modules:
-            other = None if f"{SITE_PACKAGES}/{path}" in self._files else self._intruded(path)
+            whole = f"{SITE_PACKAGES}/{path}"
+            other = None if whole in self._files or _idle(whole) else self._intruded(path)
             if other is not None:
                 return [*found, f"{wheel} brings {path[:200]!r}, which is among the modules of {other}"]
         return found
