@@ -76,7 +76,7 @@ def replay(request: ReplayRequest, store: Store, progress: Progress) -> Verdict:
         image_id=basis.image.id,
         engine=version,
         not_enforced=unenforced,
-        notes=(*content.notes, *notes, *more),
+        notes=(*content.notes, *basis.notes, *notes, *more),
         entries=tuple(entries),
     )
 

@@ -77,7 +77,7 @@ def _requirements(lock: Lock, experiment: Experiment) -> Iterator[str]:
             if len(text) > _LONGEST:
                 raise ValueError("longer than is judged")
             wanted = Requirement(text)
-            if wanted.marker is not None and not wanted.marker.evaluate(_environment(lock.python)):
+            if wanted.marker is not None and not wanted.marker.evaluate(target_environment(lock.python)):
                 continue
             pin = pinned.get(canonicalize_name(wanted.name))
             fits = pin is not None and wanted.specifier.contains(Version(pin.version), prereleases=True)
@@ -91,7 +91,7 @@ def _requirements(lock: Lock, experiment: Experiment) -> Iterator[str]:
             yield f"{place} is not what the lock pins ({_shown(pin.version)})"
 
 
-def _environment(python: str) -> dict[str, str]:
+def target_environment(python: str) -> dict[str, str]:
     """What markers are evaluated for: the image and not this machine (PEP 508), as uv sees it."""
     return {
         "implementation_name": "cpython",
