@@ -20,8 +20,8 @@ from typing import Any
 from exseos.archive import ArchiveReader
 from exseos.records.names import INDEX, LOCK, MANIFEST, PYLOCK, README, SEAL, SPEC
 from exseos.spec.yaml12 import load
-from tests.hostile.resealing import BROKEN, Entries, archive, keep_numbers, rederive, reidentify, reseal, slim
 from tests.hostile.json_mutation import mutated, strange, text
+from tests.hostile.resealing import BROKEN, Entries, archive, keep_numbers, rederive, reidentify, reseal, slim
 
 CAPSULE = Path(__file__).parents[1] / "fixtures" / "format-1" / "format-1.capsule.zip"
 SEED = 20261126

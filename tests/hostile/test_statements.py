@@ -465,7 +465,7 @@ def test_words_move_no_cursor(bench: Bench, old: str, new: str) -> None:
     quoted = f'"{old}"' if f'"{old}"' in INVENTED_SPEC else old
     try:
         forgery = invented(INVENTED_SPEC.replace(quoted, text))
-    except Exception as error:  # the spec itself refuses it
+    except SpecError:  # the spec itself refuses it
         assert type(error).__name__ == "SpecError"
         forgery = invented()
         forgery.change(SPEC, quoted, text)
