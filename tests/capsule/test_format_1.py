@@ -15,7 +15,7 @@ from exseos.capsule.verify import verify
 from exseos.errors import CapsuleError
 from tests.e2e.running import Exseos, copy_sources
 from tests.fixtures.make_format_1 import CAPSULE
-from tests.hostile.forger import archive, rederive, reidentify
+from tests.hostile.resealing import archive, rederive, reidentify
 
 OTHER_DEFAULTS = {
     "exseos/spec/models.py": {
