@@ -19,10 +19,14 @@ from exseos.records.names import in_repository
 from exseos.text import visible
 
 _CHUNK = 1 << 20
+_ZEROS = bytes(_CHUNK)
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _DEEPEST = 32
 _LONGEST_PATH = 512
+"""Bytes, so that an entry of a capsule can be called so."""
+_SWAPPED = (errno.ELOOP, errno.ENOTDIR, errno.ENOENT, errno.ENXIO)
+"""What opening says of a name that is no longer what it was: a link, no folder, nothing, a socket."""
 
 
 @dataclass(frozen=True)
@@ -50,12 +54,11 @@ class _Collection:
         self.entries: list[Entry] = []
 
     def run(self, source: Path, target: Path) -> Manifest:
+        parent = os.open(source.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            root = os.open(source, _FOLDER)
-        except OSError as error:
-            if error.errno in (errno.ELOOP, errno.ENOTDIR, errno.ENOENT):
-                raise self._refused(source.name, "is no longer the folder that it was") from error
-            raise
+            root = self._opened(source.name, _FOLDER, parent, source.name)
+        finally:
+            os.close(parent)
         self._folder(root, "", target, 0)
         return Manifest.of(self.entries)
 
@@ -66,16 +69,14 @@ class _Collection:
             if depth > _DEEPEST or self.folders > self.bounds.folders:
                 raise self._refused(path, f"is nested deeper than {_DEEPEST} folders, or one of more than {self.bounds.folders}")
             with os.scandir(descriptor) as found:
-                for number, entry in enumerate(found):
-                    if number + len(self.entries) > self.bounds.files:
-                        raise self._refused(path, f"and the other folders hold more than {self.bounds.files} files")
+                for entry in found:
                     self._entry(descriptor, entry.name, f"{path}/{entry.name}" if path else entry.name, target, depth)
         finally:
             os.close(descriptor)
 
     def _entry(self, parent: int, name: str, path: str, target: Path, depth: int) -> None:
-        if len(path) > _LONGEST_PATH:
-            raise self._refused(path, f"is a path of {len(path)} characters")
+        if (length := len(os.fsencode(path))) > _LONGEST_PATH:
+            raise self._refused(path, f"is a path of {length} bytes")
         try:
             check_path(path)
         except CapsuleError as error:
@@ -84,19 +85,18 @@ class _Collection:
             raise self._refused(path, "would be taken for settings of version control, which name programs to run")
         mode = os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode
         if stat.S_ISDIR(mode):
-            self._folder(_opened(name, _FOLDER, parent), path, target, depth + 1)
+            self._folder(self._opened(name, _FOLDER, parent, path), path, target, depth + 1)
         elif stat.S_ISREG(mode):
-            self._file(_opened(name, _FILE, parent), path, target / path)
+            self._file(self._opened(name, _FILE, parent, path), path, target / path)
         else:
             raise self._refused(path, "is a link or a special file; only regular files and folders are outputs")
 
     def _file(self, descriptor: int, path: str, copy: Path) -> None:
         """Copy one file, whose descriptor is closed here."""
         with os.fdopen(descriptor, "rb", buffering=0) as stream:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise self._refused(path, "is no regular file")
-            if self.bytes + status.st_size > self.bounds.bytes:
+            if len(self.entries) >= self.bounds.files:
+                raise self._refused(path, f"is one of more than {self.bounds.files} files")
+            if self.bytes + os.fstat(descriptor).st_size > self.bounds.bytes:
                 raise self._refused(path, f"makes more than {self.bounds.bytes} bytes of outputs")
             copy.parent.mkdir(parents=True, exist_ok=True)
             digest, size = hashlib.sha256(), 0
@@ -106,20 +106,38 @@ class _Collection:
                     if self.bytes + size > self.bounds.bytes:
                         raise self._refused(path, f"makes more than {self.bounds.bytes} bytes of outputs")
                     digest.update(chunk)
-                    target.write(chunk)
+                    if chunk == _ZEROS:  # perhaps a hole, which must not take room in the copy
+                        target.seek(size)
+                    else:
+                        target.write(chunk)
+                target.truncate(size)
             self.bytes += size
             self.entries.append(Entry(path, digest.hexdigest()))
+
+    def _opened(self, name: str, flags: int, parent: int, path: str) -> int:
+        """A descriptor of ``name``, whatever mode its maker left it with; a folder's names can be looked up by it."""
+        try:
+            try:
+                descriptor = os.open(name, flags, dir_fd=parent)
+            except PermissionError:
+                os.chmod(name, 0o700, dir_fd=parent)
+                descriptor = os.open(name, flags, dir_fd=parent)
+        except OSError as error:
+            if error.errno in _SWAPPED:
+                raise self._refused(path, "is no longer what it was") from error
+            raise
+        try:
+            mode = os.fstat(descriptor).st_mode
+            if flags & os.O_DIRECTORY and mode & 0o500 != 0o500:
+                os.fchmod(descriptor, 0o700)
+            elif not flags & os.O_DIRECTORY and not stat.S_ISREG(mode):
+                raise self._refused(path, "is no longer what it was")
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return descriptor
 
     def _refused(self, path: str, what: str) -> StageError:
         return StageError(
             f"its output {visible(path)} {what}", where=self.where, hint="Let the code write plain files of its results alone."
         )
-
-
-def _opened(name: str, flags: int, parent: int) -> int:
-    """A descriptor of ``name``, whatever mode its maker left it with."""
-    try:
-        return os.open(name, flags, dir_fd=parent)
-    except PermissionError:
-        os.chmod(name, 0o700, dir_fd=parent)
-        return os.open(name, flags, dir_fd=parent)

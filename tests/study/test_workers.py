@@ -364,9 +364,9 @@ HOSTILE = {
     "a backslash": ("(out / 'a\\\\b').touch()", "cannot be kept: unsafe file name"),
     "not UTF-8": ("open(os.fsencode(out) + b'/a\\xff', 'w')", "cannot be kept: file name"),
     "deep folders": ("os.makedirs(out / '/'.join(['d'] * 40))", "is nested deeper than 32 folders"),
-    "a long path": ("os.makedirs(out / '/'.join(['d' * 100] * 6))", "is a path of 605 characters"),
-    "the folder is a link": ("os.rename(out, out.with_name('other')); out.symlink_to('/etc')", "out is no longer the folder that it was"),
-    "the folder is gone": ("os.rename(out, out.with_name('other'))", "out is no longer the folder that it was"),
+    "a long path": ("os.makedirs(out / '/'.join(['d' * 100] * 6))", "is a path of 605 bytes"),
+    "the folder is a link": ("os.rename(out, out.with_name('other')); out.symlink_to('/etc')", "out is no longer what it was"),
+    "the folder is gone": ("os.rename(out, out.with_name('other'))", "out is no longer what it was"),
 }
 
 
