@@ -21,13 +21,12 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-from exseos.capsule.index import SEAL, is_sealed
-
 from benchmarks.measure import start
 from exseos.archive import ArchiveWriter
 from exseos.capsule.verify import verify
 from exseos.digest import sha256_file
 from exseos.manifest import Entry, Manifest
+from exseos.records.index import SEAL, is_sealed
 
 ROUNDS = 3
 VERIFY_TARGET = 0.8

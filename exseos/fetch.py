@@ -212,6 +212,7 @@ def _fetch_one(item: Download, cache: Path, meter: _Meter, network: Network) -> 
                     if outside and urlsplit(url).scheme == "file":
                         raise _BrokenError("files of this machine are not fetched for a capsule", final=True)
                     _attempt(session, url, item, part, meter)
+                    part.chmod(0o644)  # a container may run as another user
                     part.replace(final)
                     if item.origin:
                         vouch(cache, item.sha256, item.origin)

@@ -22,6 +22,7 @@ from exseos.resolve.check import check_parts
 from exseos.resolve.fit import misfit
 from exseos.spec import Spec, parse_spec
 from exseos.spec.models import Experiment
+from exseos.stages import KINDS
 from exseos.study.plan import TRIAL, StagePlan, differences, plan, restored
 from exseos.study.vendor import described
 from exseos.text import visible
@@ -211,6 +212,8 @@ class _Check:
             self.add(INDEX, f"the metrics of {label} are not those of its {METRICS_FILE}")
         stand_in = STAND_IN in (record.needs or "")
         for metric in own:
+            if record.kind not in KINDS or not KINDS[record.kind].may_measure(metric.level):  # else the author's own code could write any number and claim it
+                self.add(name, f"metric {visible(metric.name)} has the level {metric.level}, which no stage {record.kind} measures")
             if not record.exact and metric.version.endswith(STAND_IN_VERSION) != stand_in:
                 self.add(INDEX, f"metric {visible(metric.name)} of {label} does not say whether the tool was a stand-in")
 

@@ -13,7 +13,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from exseos.errors import StageError
+from exseos.errors import CapsuleError, StageError
 from exseos.manifest import Entry, Manifest, check_path
 from exseos.records.names import in_repository
 from exseos.text import visible
@@ -76,7 +76,10 @@ class _Collection:
     def _entry(self, parent: int, name: str, path: str, target: Path, depth: int) -> None:
         if len(path) > _LONGEST_PATH:
             raise self._refused(path, f"is a path of {len(path)} characters")
-        check_path(path)
+        try:
+            check_path(path)
+        except CapsuleError as error:
+            raise self._refused(path, f"cannot be kept: {error.what}") from error
         if in_repository(path):
             raise self._refused(path, "would be taken for settings of version control, which name programs to run")
         mode = os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode

@@ -125,12 +125,21 @@ def _run(workers: Workers, stage: StagePlan, then: StagePlan | None, key: str, s
             raise
         hint = f"{error.hint}\n  The whole log: {log}" if error.hint else f"The whole log: {log}"
         raise type(error)(error.what, where=error.where, hint=hint) from error
+    for metric in read_metrics(outcome.folder):
+        if not stage.declared.may_measure(metric.level):
+            raise StageError(
+                f"it measured {metric.name} at level {metric.level}, which no stage {stage.kind} does",
+                where=stage.name,
+                hint=f"Let the code of the experiment write no {METRICS_FILE}: `evaluate` measures the model.",
+            )
     return workers.store.put(key, outcome.folder, dict(outcome.facts))
 
 
 def _keep_log(output: Path | None, stage: StagePlan, store: Store) -> Path | None:
     """The whole log of a failed stage, kept in the store, since its tools may have run for hours; None if there is none."""
-    logs = [output / LOG, *sorted(output.glob(f"{HOME}/*.log"))] if output is not None else []
+    logs = [] if output is None else [output / LOG]
+    if output is not None and not (output / HOME).is_symlink():
+        logs += sorted((output / HOME).glob("*.log"))
     logs = [log for log in logs if log.is_file() and not log.is_symlink()]
     if not logs:
         return None

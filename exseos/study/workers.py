@@ -16,7 +16,7 @@ from exseos.engines.base import Engine, ImageSource, Limits
 from exseos.errors import ExseosError, HostError, StageError
 from exseos.manifest import Manifest
 from exseos.progress import Progress
-from exseos.store import Store
+from exseos.store import Store, host_errors, plain_modes
 from exseos.study.outputs import Bounds, collect
 from exseos.study.plan import StagePlan
 from exseos.study.session import Session
@@ -67,6 +67,7 @@ class Workers:
 
     def __enter__(self) -> Workers:
         self.folder.mkdir(exist_ok=True)
+        plain_modes(self.files)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -93,18 +94,19 @@ class Workers:
             raise
         session.close()
         target = self.folder / f"outputs-{next(self._numbers)}"
-        manifest = collect(session.output, target, Bounds(), stage.name)
+        with host_errors(self.folder):
+            manifest = collect(session.output, target, Bounds(), stage.name)
         return Outcome(target, manifest, {**facts, "seconds": round(time.monotonic() - begin, 3)})
 
     def _session(self, stage: StagePlan) -> Session:
-        """The container that was started ahead for ``stage``, or a new one."""
-        if self._ahead is not None and self._ahead[0] == stage.name:
-            future, self._ahead = self._ahead[1], None
+        """The container that was started ahead for ``stage`` if it still runs, else a new one."""
+        if self._ahead is not None:
+            (name, future), self._ahead = self._ahead, None
             with suppress(ExseosError, OSError):  # it is tried once more, and then its failure counts
                 session = future.result()
-                if not session.ended:
+                if name == stage.name and session.alive:
                     return session
-        self._drop_ahead()
+                session.close(patience=0)
         return self._start(stage)
 
     def _drop_ahead(self) -> None:

@@ -66,7 +66,7 @@ def beginning(model: Any) -> Beginning:
         values = np.ascontiguousarray(keras.ops.convert_to_numpy(variable))
         shape = tuple(int(length) for length in variable.shape)
         weights.append(Weight(variable.path, shape, str(variable.dtype), hashlib.sha256(values.tobytes()).hexdigest()))
-    settings = tuple((layer.name, canonical(json.loads(json.dumps(_settings(layer))))) for layer in model.layers)
+    settings = tuple((layer.name, canonical(_settings(layer))) for layer in model.layers)
     return Beginning(tuple(weights), settings)
 
 
@@ -74,9 +74,13 @@ def _settings(layer: Any) -> Any:
     import keras
 
     try:
-        return keras.saving.serialize_keras_object(layer)
-    except NotImplementedError:  # a class without get_config: saving the model will say so
-        return None
+        return json.loads(json.dumps(keras.saving.serialize_keras_object(layer)))
+    except (NotImplementedError, TypeError, ValueError) as error:
+        raise StageError(
+            f"the layer {layer.name} ({type(layer).__name__}) cannot be saved: {str(error)[:500]}",
+            where="model.keras",
+            hint="Give the layer what Keras can save: no lambda, and a get_config for a class of your own.",
+        ) from error
 
 
 @contextmanager

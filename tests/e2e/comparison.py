@@ -7,7 +7,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from exseos.capsule.index import MANIFEST
+from exseos.records.index import MANIFEST
 
 _MOST_LINES = 40
 

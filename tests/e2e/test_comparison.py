@@ -7,10 +7,10 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from exseos.capsule.index import MANIFEST
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exseos.records.index import MANIFEST
 from tests.e2e.comparison import culprits, differences
 
 

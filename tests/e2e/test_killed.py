@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from exseos.capsule.index import INDEX, Index
 
 from exseos.engines.docker import connect
 from exseos.image.tar import tree_tar
+from exseos.records.index import INDEX, Index
 from tests.e2e.conftest import CAPSULE, ENGINES, require_engine
 from tests.e2e.running import Ended, Exseos
 

@@ -10,10 +10,8 @@ import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
-from exseos.capsule.sessions import Sessions
 
 from exseos.capsule import replay as replaying
 from exseos.capsule.replay import ReplayRequest
@@ -21,11 +19,12 @@ from exseos.engines.bubblewrap import Bubblewrap
 from exseos.progress import Quiet
 from exseos.store import Store
 from exseos.study.plan import StagePlan
-from exseos.study.trial import TRAINING
+from exseos.study.session import Session
+from exseos.study.workers import Inputs, Outcome, Workers
 from exseos.worker.numerics.audit import exact_table, not_in
 from tests.e2e.conftest import CAPSULE, require_engine
 from tests.e2e.running import Exseos
-from tests.e2e.trainings import WHOLE_MAGIC, Changes, Ran, Trainings, example, goldens, small_models
+from tests.e2e.trainings import WHOLE_MAGIC, Changes, Ran, Trainings, example, goldens, measured, small_models
 from tests.numerics.emulator import Emulated, get_emulator
 from tests.numerics.inside import WORK, run_inside
 from tests.numerics.table import judge
@@ -91,7 +90,7 @@ def trained(
     engines = {HERE: Bubblewrap(), **{cpu: Emulated(emulator, cpu) for cpu in CPUS}}
     with ThreadPoolExecutor(2) as pool:
         futures = {
-            (name, cpu): pool.submit(trainings.run, engine, changes)
+            (name, cpu): pool.submit(trainings.run, engine, changes, INEXACT)
             for name, (trainings, changes) in runs.items()
             for cpu, engine in engines.items()
         }
@@ -121,33 +120,36 @@ def test_known_to_be_exact(trained: dict[str, Results]) -> None:
 
 
 def test_probe_tells_the_cpus_apart_only_where_they_compute_differently(trained: dict[str, Results]) -> None:
-    probes = {cpu: runs["as it is"].facts["probe"]["digest"] for cpu, runs in trained["tiny"].items()}
-    assert len(set(probes.values())) == 1, probes
+    for run in ("as it is", measured("as it is")):
+        probes = {cpu: runs[run].facts["probe"]["digest"] for cpu, runs in trained["tiny"].items()}
+        assert len(set(probes.values())) == 1, probes
 
 
-def test_replay_with_the_training_on_a_haswell(
+def test_replay_with_what_tensorflow_computes_on_a_haswell(
     warm: Exseos, store: Store, emulator: Path, trained: dict[str, Results], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ran = []
 
-    class OnHaswell(Sessions):
-        """Runs the training on the emulated CPU, all else here."""
+    class OnHaswell(Workers):
+        """Runs training and measurement on the emulated CPU, all else here."""
 
-        def run(self, stage: StagePlan, seed: int, inputs: Any) -> Any:
-            if stage.kind != TRAINING:
-                return super().run(stage, seed, inputs)
-            ran.append(stage.name)
-            here, self._engine, self._sessions = (self._engine, self._sessions), Emulated(emulator, "Haswell"), {}
+        def _start(self, stage: StagePlan, *, warm: bool = False) -> Session:
+            here = self.engine
+            if stage.declared.numerics:
+                ran.append(stage.name)
+                self.engine = Emulated(emulator, "Haswell")
             try:
-                return super().run(stage, seed, inputs)
+                return super()._start(stage, warm=warm)
             finally:
-                self._close("", None, None, None)
-                self._engine, self._sessions = here
+                self.engine = here
 
-    monkeypatch.setattr(replaying, "Sessions", OnHaswell)
+        def run(self, stage: StagePlan, seed: int, inputs: Inputs, then: StagePlan | None = None) -> Outcome:
+            return super().run(stage, seed, inputs)  # one at a time: all share the engine
+
+    monkeypatch.setattr(replaying, "Workers", OnHaswell)
     request = ReplayRequest(warm.folder / CAPSULE, engine="bubblewrap")
     verdict = replaying.replay(request, store, Quiet())
-    assert ran == ["train"]
+    assert ran == ["train", "evaluate"]
     assert verdict.verdict == "reproduced"
     assert {entry.verdict for entry in verdict.entries} == {"identical"}
     assert not any("known to be exact" in note for note in verdict.notes)

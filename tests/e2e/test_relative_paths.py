@@ -12,9 +12,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from exseos.capsule.index import INDEX, Index
 
 from exseos.capsule.inspect import inspect
+from exseos.records.index import INDEX, Index
 from tests.e2e.conftest import CAPSULE as WARM
 from tests.e2e.running import Ended, Exseos
 from tests.fake_tools import vitis

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from exseos.capsule.build import BuildRequest, Prepared, open_session, prepare
+from exseos.capsule.build import BuildRequest, Prepared, prepare, workers_of
 from exseos.engines.base import Engine, Limits
 from exseos.manifest import Manifest
 from exseos.progress import Quiet
 from exseos.spec import read_spec
 from exseos.store import Store
-from exseos.study.plan import plan
+from exseos.study.plan import StagePlan, plan
+from exseos.study.workers import Outcome
 
 MODELS = Path(__file__).parent / "small_models"
 ROWS, FEATURES = 1152, 64
+_SECONDS = 3 * 3600.0
+"""For all containers of one run, on an emulated CPU."""
 Changes = Mapping[str, Mapping[str, Any]]
 """Section of the stage's parameters → parameter → value."""
 
@@ -27,7 +29,7 @@ WHOLE_MAGIC = "magic: as it is"
 
 
 def goldens() -> dict[str, str]:
-    """Experiment and training → digest of all outputs of ``train``; ``prepare`` among them. The same on every CPU."""
+    """Experiment and run → digest of all outputs: of ``prepare``, of each training, and of its measurement. The same on every CPU."""
     found: dict[str, str] = json.loads(Path(__file__).with_name("goldens.json").read_text())
     return found
 
@@ -49,33 +51,44 @@ class Trainings:
         self.ready, self._store, self._scratch = ready, store, scratch
         scratch.mkdir()
 
-    def run(self, engine: Engine, runs: Mapping[str, Changes]) -> dict[str, Ran]:
-        """What the stages made: ``prepare``, and a training for each name in ``runs``."""
+    def run(self, engine: Engine, runs: Mapping[str, Changes], unmeasured: Collection[str] = ()) -> dict[str, Ran]:
+        """What the stages made: ``prepare``, a training for each name in ``runs``, and what ``evaluate`` made of it.
+
+        The latter is called ``NAME, evaluated``; a model of the user's own layers, which it does not take, is ``unmeasured``.
+        """
         stages = {stage.name: stage for stage in plan(self.ready.experiment)}
-        seed = self.ready.experiment.seed
-        found = {}
-        with ExitStack() as stack:
-            folder = self._scratch / f"session {len(list(self._scratch.iterdir()))}"
-            session = open_session(self.ready, engine, Limits(seconds=1800), folder, self._store, stack, Quiet())
-            output, facts = session.run("prepare", stages["prepare"].parameters, seed, {})
-            prepared = Manifest.of_tree(output)
-            found["prepare"] = _ran(prepared, facts)
-            for name, changes in runs.items():
-                given = {section: {**(own or {}), **changes.get(section, {})} for section, own in stages["train"].parameters.items()}
-                trained, facts = session.run("train", given, seed, {"prepare": (output, prepared)})
-                found[name] = _ran(Manifest.of_tree(trained), facts)
+        prepare, train, evaluate = stages["prepare"], stages["train"], stages["evaluate"]
+        jobs: list[tuple[str, StagePlan]] = [("prepare", prepare)]
+        for name, changes in runs.items():
+            given = {section: {**(own or {}), **changes.get(section, {})} for section, own in train.parameters.items()}
+            jobs.append((name, replace(train, parameters=given)))
+            jobs += [(measured(name), evaluate)] if name not in unmeasured else []
+        found: dict[str, Ran] = {}
+        inputs: dict[str, tuple[Path, Manifest]] = {}
+        folder = self._scratch / f"workers {len(list(self._scratch.iterdir()))}"
+        request = BuildRequest(Path("spec.yaml"), limits=Limits(seconds=_SECONDS))
+        with workers_of(self.ready, engine, request, folder, self._store, Quiet()) as workers:
+            for (name, stage), (_, then) in zip(jobs, [*jobs[1:], ("", None)], strict=True):
+                outcome = workers.run(stage, self.ready.experiment.seed, inputs, then)
+                inputs[stage.name] = outcome.folder, outcome.manifest
+                found[name] = _ran(outcome)
         return found
 
 
-def _ran(manifest: Manifest, facts: dict[str, Any]) -> Ran:
-    return Ran({entry.path: entry.sha256 for entry in manifest}, facts, manifest.digest)
+def measured(name: str) -> str:
+    """The measurement of the training ``name``."""
+    return f"{name}, evaluated"
+
+
+def _ran(outcome: Outcome) -> Ran:
+    return Ran({entry.path: entry.sha256 for entry in outcome.manifest}, dict(outcome.facts), outcome.manifest.digest)
 
 
 def example(spec: Path, store: Store, scratch: Path) -> Trainings:
     """The experiment of ``spec``, which has a lock."""
     scratch.mkdir()
     ready = prepare(read_spec(spec), BuildRequest(spec), scratch, store, Quiet())
-    return Trainings(ready, store, scratch / "sessions")
+    return Trainings(ready, store, scratch / "runs")
 
 
 def small_models(like: Trainings, store: Store, scratch: Path) -> Trainings:
@@ -86,7 +99,7 @@ def small_models(like: Trainings, store: Store, scratch: Path) -> Trainings:
     data.write_text("\n".join(_rows()) + "\n")
     experiment = read_spec(MODELS / "spec.yaml").experiment()
     ready = replace(like.ready, experiment=experiment, files=files, data={"rows": data})
-    return Trainings(ready, store, scratch / "sessions")
+    return Trainings(ready, store, scratch / "runs")
 
 
 def _rows() -> Iterable[str]:

@@ -14,7 +14,7 @@ from exseos.engines.base import Command, Engine, ImageSource, Limits, Mount, Pro
 from exseos.progress import Progress, Quiet
 
 GOOD = """
-import json, os, sys
+import json, os, sys, time
 from pathlib import Path
 inside = json.loads(os.environ["MOUNTS"])
 def real(path):
@@ -29,12 +29,17 @@ for line in sys.stdin:
     if request["op"] == "hello":
         say(id=number, event="done", result={"python": "3.11"})
         continue
+    if request["op"] == "warm":
+        stage = request["stage"]
+        WARM
+        say(id=number, event="done", result={})
+        continue
     stage, task = request["stage"], request["task"]
     out = real(task["output"])
     %s
     say(id=number, event="done", result={"facts": {}})
 """
-"""A worker that answers hello; what stands for ``%s`` is done for each stage."""
+"""A worker that answers hello and warm; what stands for ``%s`` is done for each stage, in place of ``WARM`` before."""
 
 
 @dataclass
@@ -91,8 +96,11 @@ class LocalEngine(Engine):
 
     script: str
     why: str | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """More that a script finds in its environment."""
     started: list[LocalProcess] = field(default_factory=list)
     mounts: list[tuple[Mount, ...]] = field(default_factory=list)
+    limits: list[Limits] = field(default_factory=list)
 
     name = "local"
     rank = 99
@@ -113,14 +121,15 @@ class LocalEngine(Engine):
         if command.argv[-2:-1] == ["exseos.worker.warm"]:
             popen = subprocess.Popen([sys.executable, "-I", "-c", ""], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors)
             return LocalProcess(popen, errors)
-        environment = {"MOUNTS": json.dumps({mount.target: str(mount.source) for mount in mounts})}
+        environment = {**self.variables, "MOUNTS": json.dumps({mount.target: str(mount.source) for mount in mounts})}
         program = next(mount.source for mount in mounts if mount.target == "/out").parent / "worker.py"
-        program.write_text(self.script, encoding="utf-8")
+        program.write_text(self.script.replace("WARM", "pass"), encoding="utf-8")
         popen = subprocess.Popen(
             [sys.executable, "-I", str(program)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, env=environment
         )
         self.started.append(LocalProcess(popen, errors, self.why))
         self.mounts.append(tuple(mounts))
+        self.limits.append(limits)
         return self.started[-1]
 
     def remove(self, image: ImageSource) -> None:

@@ -30,7 +30,7 @@ SPEC: dict[str, Any] = {
     "implement": {"seed": 1},
     "claims": [{"text": "a", "metric": "lut", "level": "synthesized", "value": 1}],
 }
-ALL = ["prepare", "train", "convert", "simulate", "synthesize", "implement"]
+ALL = ["prepare", "train", "evaluate", "convert", "simulate", "synthesize", "implement"]
 DATA = {"events": "a" * 64, "more": "b" * 64}
 
 
@@ -73,7 +73,7 @@ def test_the_stages_in_order() -> None:
     assert [stage.name for stage in plan(Experiment.model_validate(SPEC))] == ALL
     assert [stage.name for stage in plan(Experiment.model_validate(changed("implement", None)))] == ALL[:-1]
     least = {key: SPEC[key] for key in ("exseos", "name", "title", "data", "model")}
-    assert [stage.name for stage in plan(Experiment.model_validate(least))] == ["prepare", "train"]
+    assert [stage.name for stage in plan(Experiment.model_validate(least))] == ["prepare", "train", "evaluate"]
 
 
 def test_inputs_are_earlier_stages() -> None:
@@ -151,7 +151,7 @@ SEVERAL: dict[str, Any] = {
 def test_several_designs_of_one_model() -> None:
     stages = {stage.name: stage for stage in plan(Experiment.model_validate(SEVERAL))}
     assert list(stages) == [
-        *("prepare", "train", "convert-vitis", "convert-folded", "convert-quartus", "convert-oneapi"),
+        *("prepare", "train", "evaluate", "convert-vitis", "convert-folded", "convert-quartus", "convert-oneapi"),
         *("simulate-vitis", "simulate-folded", "simulate-quartus"),
         *("synthesize-open", "synthesize-vitis", "synthesize-small", "synthesize-quartus"),
         *("implement-open", "implement-small", "implement-vitis"),
@@ -169,7 +169,7 @@ def test_a_design_of_a_list_has_the_key_that_it_has_alone() -> None:
     alone = keys({**SPEC, "implement": {"seed": 1, "gate_rows": 64}})
     several = keys({**SPEC, "convert": [SPEC["convert"]], "synthesize": [SPEC["synthesize"]], "implement": [{"seed": 1}]})
     assert several == {
-        **{name: alone[name] for name in ("prepare", "train")},
+        **{name: alone[name] for name in ("prepare", "train", "evaluate")},
         "convert-vitis": alone["convert"],
         "simulate-vitis": alone["simulate"],
         "synthesize-open": alone["synthesize"],
@@ -198,6 +198,15 @@ def test_another_fingerprint_of_a_toolchain_is_another_key() -> None:
 )
 def test_what_is_not_in_the_spec(options: dict[str, Any], expected: list[str]) -> None:
     assert differing(keys(SPEC), keys(SPEC, **options)) == expected
+
+
+def test_only_what_is_trained_is_read_from_where_code_of_the_user_ran() -> None:
+    """Numbers that are compared come from a stage without it."""
+    stages = {stage.name: stage for stage in plan(Experiment.model_validate(SPEC))}
+    assert {name for name, stage in stages.items() if stage.declared.user_code} == {"prepare", "train"}
+    readers = {name for name, stage in stages.items() if "train" in stage.inputs}
+    assert readers == {"evaluate", "convert", "synthesize"}  # the last makes its design of the model itself
+    assert {name for name, stage in stages.items() if "evaluate" in stage.inputs} == {"simulate", "synthesize"}
 
 
 def test_user_code_reaches_only_the_stages_that_run_it() -> None:

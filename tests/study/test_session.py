@@ -47,16 +47,16 @@ def engines() -> Iterator[list[LocalEngine]]:
 
 @pytest.fixture
 def make(tmp_path: Path, heard: Heard, engines: list[LocalEngine]) -> Any:
-    def session(script: str, why: str | None = None) -> Session:
-        (tmp_path / "files").mkdir()
-        (tmp_path / "session").mkdir()
+    def session(script: str, why: str | None = None, *, folder: str = "session", files: Path | None = tmp_path / "files") -> Session:
+        (tmp_path / "files").mkdir(exist_ok=True)
+        (tmp_path / folder).mkdir()
         (tmp_path / "events.csv").write_text("x\n1\n")
         engines.append(LocalEngine(script, why))
         return Session(
             engines[-1],
             LocalImage(),
-            folder=tmp_path / "session",
-            files=tmp_path / "files",
+            folder=tmp_path / folder,
+            files=files,
             data={"events": tmp_path / "events.csv"},
             limits=Limits(),
             store=Store(tmp_path / "store"),
@@ -93,12 +93,10 @@ say(id=number, event="done", result={"facts": {"probe": {"digest": "x"}}}); cont
     (earlier / "unlisted").mkdir()
     with make(doing(code)) as session:
         assert session.hello == {"python": "3.11"}
-        output, facts = session.run("train", {"epochs": 3}, 7, {"prepare": (earlier, Manifest.of_tree(earlier))})
-        again, _ = session.run("train", {"epochs": 3}, 7, {"prepare": (earlier, Manifest.of_tree(earlier))})
+        facts = session.run("train", {"epochs": 3}, 7, {"prepare": (earlier, Manifest.of_tree(earlier))})
     assert facts == {"probe": {"digest": "x"}}
-    assert json.loads((output / "result.json").read_text()) == ["train", {"prepare": ["y.npy"]}]
-    assert output != again
-    assert heard.lines == ["train: half", "train: epochs 1/3"] * 2
+    assert json.loads((session.output / "result.json").read_text()) == ["train", {"prepare": ["y.npy"]}]
+    assert heard.lines == ["train: half", "train: epochs 1/3"]
     assert {mount.target: mount.writable for mount in engines[0].mounts[0]} == {
         "/spec": False,
         "/in": False,
@@ -106,6 +104,52 @@ say(id=number, event="done", result={"facts": {"probe": {"digest": "x"}}}); cont
         "/data/events": False,
         "/warm": False,
     }
+
+
+def test_a_stage_that_runs_none_of_the_authors_code_sees_neither_files_nor_data(
+    make: Any, tmp_path: Path, engines: list[LocalEngine]
+) -> None:
+    code = 'assert task["data"] == {}; assert "/spec" not in inside'
+    with make(doing(code), files=None) as session:
+        session.run("evaluate", {}, 0, {})
+    assert {mount.target for mount in engines[0].mounts[0]} == {"/in", "/out", "/warm"}
+
+
+def test_a_worker_loads_ahead_and_then_runs(make: Any) -> None:
+    script = doing('(out / "loaded").write_text(loaded)').replace("WARM", "loaded = stage")
+    with make(script) as session:
+        session.warm("train")
+        session.run("train", {}, 0, {})
+    assert (session.output / "loaded").read_text() == "train"
+
+
+def test_how_a_stage_is_to_run_reaches_the_task(make: Any) -> None:
+    code = '(out / "how").write_text(json.dumps([task["allow_inexact"], task["timing"], task["seconds"], task["toolchains"]]))'
+    with make(doing(code)) as session:
+        session.run("train", {}, 0, {}, allow_inexact=True, timing="one cpu")
+        told = json.loads((session.output / "how").read_text())
+        session.run("train", {}, 0, {})
+    assert told == [True, "one cpu", None, {}]
+    assert json.loads((session.output / "how").read_text()) == [False, None, None, {}]
+
+
+def test_nothing_of_a_closed_worker_runs(make: Any, engines: list[LocalEngine], monkeypatch: pytest.MonkeyPatch) -> None:
+    """However it takes the end of its input."""
+    for number, after in enumerate(("pass", "time.sleep(600)")):
+        with make(doing("pass") + f"\n{after}\n", folder=f"session {number}") as session:
+            session.run("train", {}, 0, {})
+            assert session.alive
+            session.close(patience=0.2)
+            assert engines[-1].started[0].popen.poll() is not None
+            assert not session.alive
+
+
+def test_a_worker_that_died_by_itself_is_not_alive(make: Any, engines: list[LocalEngine]) -> None:
+    with make(doing("pass")) as session:
+        assert session.alive
+        engines[0].started[0].popen.kill()
+        engines[0].started[0].popen.wait(20)
+        assert not session.alive
 
 
 def failed(make: Any, script: str, kind: type[ExseosError]) -> ExseosError:

@@ -10,6 +10,7 @@ from exseos.errors import UsageError
 from exseos.lock import ToolchainPin
 from exseos.study.vendor import Vendor, described
 from exseos.toolchains.vendor.installation import Installation, vendor
+from exseos.worker.protocol import Mounted
 
 PIN = ToolchainPin(name="vitis", version="2023.2", fingerprint="sha256:" + "a" * 64, licence_variables=("LM_LICENSE_FILE",))
 
@@ -91,7 +92,7 @@ def test_the_network_is_told_only_if_there_is_one() -> None:
 
 
 def test_the_task_has_what_the_lock_says() -> None:
-    assert mounted(Path("/tools/vitis")).mounted == {"vitis": {"root": "/tools/vitis", "version": "2023.2", "fingerprint": PIN.fingerprint}}
+    assert mounted(Path("/tools/vitis")).mounted == {"vitis": Mounted(root="/tools/vitis", version="2023.2", fingerprint=PIN.fingerprint)}
 
 
 def test_a_stand_in_is_described_as_one() -> None:

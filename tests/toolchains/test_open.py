@@ -20,7 +20,7 @@ pytestmark = pytest.mark.experiment
 
 
 def test_all_levels_agree_bit_for_bit(binary: Path) -> None:
-    keras = np.load(binary / "train" / "predictions_test.npy")
+    keras = np.load(binary / "evaluate" / "predictions_test.npy")
     rtl = np.load(binary / "synthesize" / "rtl_test.npy")
     assert len(np.unique(keras)) > 10
     assert np.array_equal(rtl, keras)

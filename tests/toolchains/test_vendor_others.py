@@ -234,9 +234,11 @@ class Bench:
             (project / place).write_text(text)
         facts = {"project": "myproject", "part": case.part, "clock_ns": 5.0, "io_type": "io_parallel"}
         (folder / "convert/convert.json").write_text(json.dumps(facts))
-        for stage, name in (("prepare", "x_test"), ("train", "predictions_test")):
+        for stage in ("prepare", "evaluate"):
             (folder / stage).mkdir()
-            np.save(folder / stage / f"{name}.npy", np.ones((5, 4), np.float32))
+        ones = np.ones((5, 4), np.float32)
+        tiny.write_prepared(folder / "prepare", ones, ones, np.zeros(5), "multiclass", 4)
+        tiny.write_evaluated(folder / "evaluate", ones)
         return Bench(folder, case, root)
 
     @property
@@ -249,7 +251,7 @@ class Bench:
         return Tool(self.root, there.version, there.fingerprint)
 
     def synthesize(self, name: str = "synthesize", seconds: float = 60, **section: Any) -> Path:
-        stages = ("prepare", "train", "convert")
+        stages = ("prepare", "evaluate", "convert")
         return self._run("synthesize", name, stages, {"toolchain": self.case.name, **self.case.section, **section}, seconds)
 
     def implement(self, name: str = "implement", seconds: float = 60, **section: Any) -> Path:
@@ -565,7 +567,7 @@ def test_real_projects(case: Case, backend: str, tmp_path: Path) -> None:
     section = {**tiny.CONVERT, "backend": backend, "precision": "fixed<16,6>", "part": part}
     tiny.run(tmp_path / "made", ["convert"], parameters={**tiny.PARAMETERS, "convert": section})
     bench = Bench.make(tmp_path, case)
-    for stage in ("prepare", "train", "convert"):
+    for stage in ("prepare", "evaluate", "convert"):
         shutil.rmtree(tmp_path / stage)
         shutil.copytree(tmp_path / "made" / stage, tmp_path / stage)
     output = bench.synthesize(clock_ns=4, part=case.other_part)

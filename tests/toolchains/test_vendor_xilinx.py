@@ -28,6 +28,7 @@ from exseos.worker.stages.base import Context
 from tests.fake_tools import vitis as fake_vitis
 from tests.fake_tools import vivado as fake_vivado
 from tests.fake_tools import vivado_hls as fake_vivado_hls
+from tests.toolchains import tiny
 
 PART, OTHER_PART = "xcvu13p-flga2577-2-e", "xcku115-flvb2104-2-i"
 SOLUTION = "myproject_prj/solution1"
@@ -132,14 +133,16 @@ class Bench:
             path.write_text(text)
         facts = {"project": "myproject", "part": PART, "clock_ns": 5.0, "io_type": "io_parallel"}
         (folder / "convert/convert.json").write_text(json.dumps(facts))
-        for stage, name, columns in (("prepare", "x_test", 4), ("train", "predictions_test", 2)):
+        for stage in ("prepare", "evaluate"):
             (folder / stage).mkdir()
-            np.save(folder / stage / f"{name}.npy", (np.arange(5 * columns, dtype=np.float32).reshape(5, columns) + 1) / 8)
+        x, outputs = ((np.arange(5 * columns, dtype=np.float32).reshape(5, columns) + 1) / 8 for columns in (4, 2))
+        tiny.write_prepared(folder / "prepare", x, x, np.zeros(5), "multiclass", 2)
+        tiny.write_evaluated(folder / "evaluate", outputs)
         return Bench(folder)
 
     def synthesize(self, case: Case, name: str = "synthesize", behaviour: str = "good", **section: Any) -> Path:
         root = case.install(self.folder / "tools", behaviour)
-        stages = ("prepare", "train", "convert")
+        stages = ("prepare", "evaluate", "convert")
         return self.run(case.name, root, "synthesize", name, stages, {"synthesize": {"toolchain": case.name, **section}})
 
     def implement(self, name: str = "implement", behaviour: str = "good", of: dict[str, Any] | None = None, **section: Any) -> Path:
@@ -282,7 +285,7 @@ def test_cosimulation(case: Case, bench: Bench, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(vendor_run, "run_tool", spy)
     output = bench.synthesize(case, cosim_rows=3)
     np.testing.assert_array_equal(seen["tb_input_features.dat"], np.load(bench.folder / "prepare/x_test.npy")[:3])
-    np.testing.assert_array_equal(seen["tb_output_predictions.dat"], np.load(bench.folder / "train/predictions_test.npy")[:3])
+    np.testing.assert_array_equal(seen["tb_output_predictions.dat"], np.load(bench.folder / "evaluate/predictions_test.npy")[:3])
     report = (output / f"{SOLUTION}/sim/report/myproject_cosim.rpt").read_text()
     cells = [int(number) for number in re.findall(r"\| +Verilog\| +Pass\|(.*)", report)[0].split("|") if number.strip()]
     names = [f"{what}{unit}" for what, unit in (("latency_{}", "_cycles"), ("interval_{}", ""))]
@@ -324,7 +327,7 @@ def test_logic_synthesis_without_vivado_says_so(bench: Bench) -> None:
     root = fake_vitis.install(bench.folder / "tools")
     parameters = {"synthesize": {"toolchain": "vitis", "vivado_synthesis": True}}
     with pytest.raises(StageError, match='couldn\'t execute "vivado"'):
-        bench.run("vitis", root, "synthesize", "synthesize", ("prepare", "train", "convert"), parameters)
+        bench.run("vitis", root, "synthesize", "synthesize", ("prepare", "evaluate", "convert"), parameters)
 
 
 def test_a_clock_that_is_missed_is_a_result(bench: Bench) -> None:

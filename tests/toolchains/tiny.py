@@ -58,18 +58,41 @@ def quantised_model(features: int = 3, hidden: int = 3, outputs: int = 1, seed: 
 
 
 def write_inputs(folder: Path, model: Any, task: str, x_train: np.ndarray[Any, Any], x_test: np.ndarray[Any, Any]) -> None:
-    """What the stages prepare and train write; the targets are the model's own decisions, every tenth one wrong."""
-    for name in ("prepare", "train"):
+    """What the stages prepare, train and evaluate write; the targets are the model's own decisions, every tenth one wrong."""
+    for name in ("prepare", "train", "evaluate"):
         (folder / name).mkdir(parents=True)
     outputs = model.predict(x_test, verbose=0)
     classes = decisions(outputs, 0.0)
-    targets = np.where(np.arange(len(classes)) % 10 == 0, classes + 1, classes) % max(2, outputs.shape[1])
-    np.save(folder / "prepare" / "x_train.npy", x_train)
-    np.save(folder / "prepare" / "x_test.npy", x_test)
-    np.save(folder / "prepare" / "y_test.npy", targets)
-    (folder / "prepare" / "prepared.json").write_text(json.dumps({"task": task}))
-    np.save(folder / "train" / "predictions_test.npy", outputs)
+    most = max(2, outputs.shape[1])
+    targets = np.where(np.arange(len(classes)) % 10 == 0, classes + 1, classes) % most
+    write_prepared(folder / "prepare", x_train, x_test, targets, task, most)
+    write_evaluated(folder / "evaluate", outputs)
     save(model, folder / "train" / "model.keras")
+
+
+def write_prepared(
+    folder: Path, x_train: np.ndarray[Any, Any], x_test: np.ndarray[Any, Any], targets: np.ndarray[Any, Any], task: str, classes: int
+) -> None:
+    """The part of prepare's outputs that stages behind train read."""
+    np.save(folder / "x_train.npy", x_train)
+    np.save(folder / "x_test.npy", x_test)
+    np.save(folder / "y_test.npy", targets.astype(np.int64) if task != "regression" else targets)
+    content = {
+        "task": task,
+        "classes": [f"class {number}" for number in range(classes if task != "regression" else 0)],
+        "input_shape": list(x_test.shape[1:]),
+        "rows": {"train": len(x_train), "validation": 0, "test": len(x_test)},
+        "steps": [],
+        "features": [f"x{number}" for number in range(x_test.shape[1])],
+    }
+    (folder / "prepared.json").write_text(json.dumps(content))
+
+
+def write_evaluated(folder: Path, outputs: np.ndarray[Any, Any]) -> None:
+    """The part of evaluate's outputs that stages behind it read: those of a model that ends in logits."""
+    np.save(folder / "predictions_test.npy", outputs.astype(np.float32))
+    threshold = 0.0 if outputs.shape[1] == 1 else None
+    (folder / "objective.json").write_text(json.dumps({"loss": "binary_crossentropy", "from_logits": True, "threshold": threshold}))
 
 
 def write_binary_inputs(folder: Path) -> None:

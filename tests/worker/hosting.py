@@ -116,3 +116,21 @@ def result(event: dict[str, Any]) -> dict[str, Any]:
     assert event["event"] == "done", event["error"]["traceback"] or event["error"]
     found: dict[str, Any] = event["result"]
     return found
+
+
+def evaluate(worker: Worker, prepared: Path, trained: Path, output: Path, **task: Any) -> dict[str, Any]:
+    """Run the stage evaluate; returns the event that answers it."""
+    return worker.run("evaluate", output, {"evaluate": {}}, inputs={"prepare": str(prepared), "train": str(trained)}, **task)
+
+
+def save_prepared(folder: Path, task: str, classes: list[str], y: dict[str, Any]) -> Path:
+    """A prepare output with random ``x`` of three columns and this ``y`` for each part."""
+    folder.mkdir()
+    random = np.random.Generator(np.random.PCG64(2))
+    for part, values in y.items():
+        np.save(folder / f"x_{part}.npy", random.integers(-512, 512, (len(values), 3)).astype("f4") / 256)
+        np.save(folder / f"y_{part}.npy", values)
+    rows = {part: len(values) for part, values in y.items()}
+    content = {"task": task, "classes": classes, "input_shape": [3], "rows": rows, "steps": [], "features": ["a", "b", "c"]}
+    (folder / "prepared.json").write_text(json.dumps(content))
+    return folder

@@ -140,7 +140,7 @@ def test_catapult_and_quantised_layers_do_not_go_together(binary: Path, tmp_path
 
 
 def test_a_project_that_does_not_compile_says_why(binary: Path, tmp_path: Path) -> None:
-    for stage in ("prepare", "train", "convert"):
+    for stage in ("prepare", "evaluate", "convert"):
         shutil.copytree(binary / stage, tmp_path / stage)
     with (tmp_path / "convert" / "hls4ml" / "firmware" / "myproject.cpp").open("a") as source:
         source.write("\nthis is not C++\n")
@@ -152,3 +152,36 @@ def test_a_project_that_does_not_compile_says_why(binary: Path, tmp_path: Path) 
 def test_oneapi_needs_its_own_compiler(softmax: Path, tmp_path: Path) -> None:
     with pytest.raises(StageError, match="a project for oneAPI compiles with the vendor's compiler only"):
         tiny.run(softmax, ["convert", "simulate"], output=tmp_path, parameters=_with(backend="oneAPI"))
+
+
+@pytest.mark.parametrize(
+    ("precision", "io_type", "index", "words"),
+    [
+        ("ap_fixed<16,6>", "io_parallel", None, ""),
+        ("ap_fixed<16,6>", "io_stream", -1, "index -2 out of bounds"),  # Keras counts from the end of the table
+        ("ap_fixed<16,4>", "io_parallel", 8, "index -16 out of bounds"),  # in Keras's table, but 4 bits and a sign hold up to 7
+    ],
+)
+def test_an_index_beyond_a_table_is_told(tmp_path: Path, precision: str, io_type: str, index: int | None, words: str) -> None:
+    """hls4ml checks no index: the design would say what happens to lie in memory behind its table."""
+    import keras
+
+    keras.utils.set_random_seed(2)
+    model = keras.Sequential(
+        [keras.layers.Input((4,)), keras.layers.Embedding(9, 2, name="words"), keras.layers.Flatten(), keras.layers.Dense(1)]
+    )
+    x = np.random.default_rng(3).integers(0, 8, (60, 4)).astype(np.float32)
+    if index is not None:
+        x[57, 2] = index
+    tiny.write_inputs(tmp_path, model, "binary", x[:20], x)
+    tiny.run(tmp_path, ["convert"], parameters=_with(precision=precision, io_type=io_type))
+    before = tiny.manifest(tmp_path, ["convert"])
+    if index is None:
+        tiny.run(tmp_path, ["simulate"], parameters=_with())
+        assert tiny.metrics(tmp_path / "simulate")["csim_max_difference"] < 0.01
+    else:
+        with pytest.raises(StageError, match=r"reads beyond a table of words \(Embedding\): " + words) as caught:
+            tiny.run(tmp_path, ["simulate"], parameters=_with())
+        assert "indices of the table only" in str(caught.value.hint)
+        assert list((tmp_path / "simulate").iterdir()) == []
+    assert tiny.manifest(tmp_path, ["convert"]) == before

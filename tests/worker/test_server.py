@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from exseos.errors import HostError, StageError
+from exseos.manifest import Manifest
 from exseos.worker import server, user_code
 from tests.worker.hosting import PREPARE, Worker, failure, result
 
@@ -31,7 +34,7 @@ def test_hello_tells_versions_cpu_and_switches(worker: Worker) -> None:
     assert hello["packages"]["hgq2"] and hello["packages"]["tensorflow-cpu"]
     assert "avx2" in hello["cpu"]["features"]
     assert hello["switches"]["TF_ENABLE_ONEDNN_OPTS"] == "0"
-    assert {"prepare", "train"} <= set(hello["stages"])
+    assert {"prepare", "train", "evaluate"} <= set(hello["stages"])
 
 
 def test_stdout_is_kept_for_the_protocol(worker: Worker, events: Path, tmp_path: Path) -> None:
@@ -113,6 +116,35 @@ def test_files_of_the_spec_hide_no_library_from_a_stage_that_calls_none_of_them(
     result(worker.run("reread", tmp_path / "out", parameters, inputs={"recorded": str(recorded)}, files=str(tmp_path)))
     metrics = json.loads((tmp_path / "out/metrics.json").read_bytes())
     assert {metric["value"] for metric in metrics} == {7}
+
+
+def test_threads_can_be_held_on_one_cpu(worker: Worker, events: Path, files: Path, prepared: Path, tmp_path: Path) -> None:
+    """All of them, programs that it starts too, for this stage only; and no byte of the outputs depends on it."""
+    source = """
+import os, subprocess, sys, threading
+def step(x):
+    found = set()
+    def look():
+        found.add(tuple(os.sched_getaffinity(0)))
+    thread = threading.Thread(target=look)
+    thread.start(); thread.join()
+    look()
+    found |= {tuple(os.sched_getaffinity(int(task))) for task in os.listdir("/proc/self/task")}
+    child = "import os; print(len(os.sched_getaffinity(0)))"
+    ran = subprocess.run([sys.executable, "-c", child], check=True, capture_output=True, text=True)
+    return x[:, :1] * 0 + 10 * len(found) + max(map(len, found)) + 100 * int(ran.stdout)
+"""
+    (tmp_path / "step.py").write_text(source)
+    section = {**PREPARE, "prepare": [{"call": "step.py:step"}]}
+    here = len(os.sched_getaffinity(0))
+    for name, timing, seen in (("one", "one cpu", 111), ("free", None, 100 * here + 10 + here)):
+        task = {"data": {"events": str(events)}, "files": str(tmp_path), "timing": timing}
+        result(worker.run("prepare", tmp_path / name, section, **task))
+        assert np.unique(np.load(tmp_path / name / "x_test.npy")).tolist() == [seen]
+    result(worker.run("prepare", tmp_path / "again", PREPARE, data={"events": str(events)}, files=str(files), timing="one cpu"))
+    assert Manifest.of_tree(tmp_path / "again") == Manifest.of_tree(prepared)
+    error = failure(worker.run("prepare", tmp_path / "no", PREPARE, timing="two cpus"))
+    assert (error["kind"], error["what"].startswith("the task is not as the protocol says: timing")) == ("host", True)
 
 
 def test_modules_are_loaded_afresh_and_may_import_each_other(worker: Worker, events: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
@@ -16,7 +17,7 @@ import pytest
 
 from exseos.worker import determinism, keras_file
 from tests.worker.conftest import Trained
-from tests.worker.hosting import TRAIN, Worker, failure, result
+from tests.worker.hosting import TRAIN, Worker, evaluate, failure, result
 
 pytestmark = pytest.mark.experiment
 
@@ -57,46 +58,20 @@ def train(
     return worker.run("train", output, section, inputs={"prepare": str(prepared)}, files=str(spec))
 
 
-def save_prepared(folder: Path, task: str, classes: list[str], y: dict[str, Any]) -> Path:
-    """A prepare output with random ``x`` of three columns and this ``y`` for each part."""
-    folder.mkdir()
-    random = np.random.Generator(np.random.PCG64(2))
-    for part, values in y.items():
-        np.save(folder / f"x_{part}.npy", random.integers(-512, 512, (len(values), 3)).astype("f4") / 256)
-        np.save(folder / f"y_{part}.npy", values)
-    rows = {part: len(values) for part, values in y.items()}
-    content = {"task": task, "classes": classes, "input_shape": [3], "rows": rows, "steps": [], "features": ["a", "b", "c"]}
-    (folder / "prepared.json").write_text(json.dumps(content))
-    return folder
-
-
-def test_a_quantized_model_is_trained_and_measured(prepared: Path, trained: Trained) -> None:
+def test_a_quantized_model_is_trained(trained: Trained) -> None:
     output = trained.output
-    assert sorted(path.name for path in output.iterdir()) == [
-        "history.json",
-        "metrics.json",
-        "model.keras",
-        "objective.json",
-        "predictions_test.npy",
-    ]
+    assert sorted(path.name for path in output.iterdir()) == ["history.json", "initial.json", "model.keras", "objective.json"]
     assert len(trained.facts["probe"]["digest"]) == 64
+    assert trained.facts["inexact"] == []
     assert [(event["done"], event["total"]) for event in trained.progress if event["total"]] == [(1, 2), (2, 2)]
-    metrics = {metric["name"]: metric for metric in json.loads((output / "metrics.json").read_bytes())}
-    assert set(metrics) == {"accuracy", "loss", "auc", "parameters", "ebops"}
-    assert {metric["level"] for metric in metrics.values()} == {"float"}
-    assert metrics["parameters"]["value"] == 3 * 3 + 3 + 3 + 1
-    assert metrics["ebops"]["value"] > 0 and metrics["ebops"]["unit"] == "count"
-    outputs, y = np.load(output / "predictions_test.npy"), np.load(prepared / "y_test.npy")
-    assert outputs.dtype == np.float32 and outputs.shape == (100, 1)
-    assert metrics["accuracy"]["value"] == np.mean((outputs[:, 0] > 0) == y)
-    pairs = outputs[y == 1] - outputs[y == 0].T
-    assert metrics["auc"]["value"] == pytest.approx(np.mean((pairs > 0) + (pairs == 0) / 2), abs=1e-12)
-    z = outputs[:, 0].astype("f8")
-    assert metrics["loss"]["value"] == pytest.approx(np.mean(np.log1p(np.exp(-abs(z))) + np.maximum(z, 0) - z * y), rel=1e-5)
     history = json.loads((output / "history.json").read_bytes())
     assert {"accuracy", "ebops", "loss", "val_accuracy", "val_loss"} <= set(history)
     assert all(len(values) == 2 for values in history.values())
     assert json.loads((output / "objective.json").read_bytes()) == {"from_logits": True, "loss": "binary_crossentropy", "threshold": 0}
+    initial = {weight["path"].partition("/")[2]: weight for weight in json.loads((output / "initial.json").read_bytes())}
+    assert initial["q_dense/kernel"]["shape"] == [3, 3] and initial["q_dense/kernel"]["dtype"] == "float32"
+    assert initial["q_dense_1/bias"]["sha256"] == hashlib.sha256(bytes(4)).hexdigest()
+    assert initial["q_dense/kernel"]["sha256"] != initial["q_dense_1/kernel"]["sha256"]
 
 
 def test_the_model_file_is_canonical(trained: Trained, tmp_path: Path) -> None:
@@ -152,37 +127,90 @@ def test_what_cannot_be_trained_is_refused(
     assert hint in error["hint"]
 
 
-def test_a_sigmoid_is_judged_at_one_half(worker: Worker, prepared: Path, spec: Path, tmp_path: Path) -> None:
-    output = tmp_path / "out"
-    result(train(worker, prepared, spec, output, model={"last": "sigmoid"}, schedule=None, optimizer="sgd"))
-    assert json.loads((output / "objective.json").read_bytes()) == {"from_logits": False, "loss": "binary_crossentropy", "threshold": 0.5}
-    metrics = {metric["name"]: metric["value"] for metric in json.loads((output / "metrics.json").read_bytes())}
-    outputs, y = np.load(output / "predictions_test.npy")[:, 0], np.load(prepared / "y_test.npy")
-    assert "ebops" not in metrics
-    assert metrics["accuracy"] == np.mean((outputs > 0.5) == y)
+_UNSEEDED = """
+import os, time, uuid
+import keras, numpy as np
+from keras import layers as K
+
+again = []
+fixed = np.random.default_rng(5)
+
+def dense(kernel, **more):
+    return keras.Sequential([K.Input((3,)), K.Dense(2, kernel_initializer=kernel, name="first"), K.Dense(1, name="last", **more)])
+
+def drawn(random):
+    model = dense("zeros")
+    model.layers[0].kernel.assign(random.normal(size=(3, 2)))
+    return model
+
+def system(): return drawn(np.random.default_rng())
+def entropy(): return drawn(np.random.default_rng(int.from_bytes(os.urandom(4), "big")))
+def name(): return drawn(np.random.default_rng(uuid.uuid4().int))
+def second(): return drawn(np.random.default_rng(int(time.time())))
+def process(): return drawn(np.random.default_rng(os.getpid()))
+def address(): return drawn(np.random.default_rng(id(dense("zeros"))))
+def dropout(): return keras.Sequential([K.Input((3,)), K.Dropout(0.5, seed=int.from_bytes(os.urandom(3), "big"), name="drop"), K.Dense(1)])
+def rate(): return dense("zeros", kernel_regularizer=keras.regularizers.L2(np.random.default_rng().random()))
+def width(): return keras.Sequential([K.Input((3,)), K.Dense(2 + int(time.time() // 100_003) % 2, name="first"), K.Dense(1)])
+
+def global_numpy(): return drawn(np.random)
+def module_level(): return drawn(fixed)
+def of_keras(): return dense("glorot_uniform")
+def seeded(seed): return drawn(np.random.default_rng(seed))
+
+class Odd(K.Layer):
+    def __init__(self, by):
+        super().__init__(name="odd")
+        self.by = by
+
+    def call(self, x):
+        return x * self.by
+
+def unsaved(): return keras.Sequential([K.Input((3,)), Odd(2), K.Dense(1)])
+def once():
+    again.append(1)
+    return dense("ones" if len(again) == 1 else "zeros")
+"""
 
 
-def test_several_classes(worker: Worker, spec: Path, tmp_path: Path) -> None:
-    prepared = save_prepared(
-        tmp_path / "p", "multiclass", ["u", "v", "w"], {part: np.arange(30) % 3 for part in ("train", "validation", "test")}
-    )
-    output = tmp_path / "out"
-    result(train(worker, prepared, spec, output, model={"last": "softmax"}))
-    outputs = np.load(output / "predictions_test.npy")
-    metrics = {metric["name"]: metric["value"] for metric in json.loads((output / "metrics.json").read_bytes())}
-    assert outputs.shape == (30, 3)
-    assert metrics["accuracy"] == np.mean(outputs.argmax(axis=1) == np.arange(30) % 3)
-    assert metrics["loss"] == pytest.approx(-np.mean(np.log(outputs[np.arange(30), np.arange(30) % 3])), rel=1e-5)
+def unseeded(worker: Worker, prepared: Path, tmp_path: Path, call: str, **task: Any) -> dict[str, Any]:
+    files = tmp_path / "spec"
+    files.mkdir()
+    (files / "m.py").write_text(_UNSEEDED)
+    section = {"model": {"call": f"m.py:{call}"}, "train": {**TRAIN["train"], "epochs": 1}, "stream": TRAIN["stream"]}
+    return worker.run("train", tmp_path / "out", section, inputs={"prepare": str(prepared)}, files=str(files), **task)
 
 
-def test_regression_without_validation(worker: Worker, spec: Path, tmp_path: Path) -> None:
-    y = np.linspace(-1, 1, 40, dtype="f4").reshape(20, 2)
-    prepared = save_prepared(tmp_path / "p", "regression", [], {"train": y, "validation": y[:0], "test": y[:9]})
-    output = tmp_path / "out"
-    result(train(worker, prepared, spec, output))
-    metrics = {metric["name"]: metric["value"] for metric in json.loads((output / "metrics.json").read_bytes())}
-    assert set(metrics) == {"loss", "parameters"}
-    assert metrics["loss"] == pytest.approx(np.mean((np.load(output / "predictions_test.npy") - y[:9]) ** 2), rel=1e-5)
+@pytest.mark.parametrize(
+    ("call", "named"),
+    [
+        *((call, "first/kernel") for call in ("system", "entropy", "name", "second", "process", "address", "width")),
+        ("dropout", "seed_generator_state"),
+        ("rate", "the settings of last"),
+    ],
+)
+def test_numbers_without_a_seed_are_named(worker: Worker, prepared: Path, tmp_path: Path, call: str, named: str) -> None:
+    error = failure(unseeded(worker, prepared, tmp_path, call))
+    assert (error["kind"], error["where"]) == ("experiment", f"/spec/m.py:{call}")
+    assert "two builds of the model begin with other numbers" in error["what"] and named in error["what"]
+    assert "last/kernel" not in error["what"]
+    assert "`seed`" in error["hint"]
+
+
+@pytest.mark.parametrize("call", ["global_numpy", "module_level", "of_keras", "seeded", "once"])
+def test_numbers_that_repeat_are_not(worker: Worker, prepared: Path, tmp_path: Path, call: str) -> None:
+    assert result(unseeded(worker, prepared, tmp_path, call))["facts"]["inexact"] == []
+
+
+def test_what_cannot_be_saved_is_refused_before_it_is_trained(worker: Worker, prepared: Path, tmp_path: Path) -> None:
+    error = failure(unseeded(worker, prepared, tmp_path, "unsaved"))
+    assert (error["kind"], error["traceback"]) == ("experiment", None)
+    assert "the layer odd (Odd) cannot be saved" in error["what"]
+
+
+def test_numbers_without_a_seed_may_be_allowed(worker: Worker, prepared: Path, tmp_path: Path) -> None:
+    facts = result(unseeded(worker, prepared, tmp_path, "system", allow_inexact=True))["facts"]
+    assert [name.partition("/")[2] for name in facts["inexact"]] == ["first/kernel"]
 
 
 _ELSEWHERE = """
@@ -236,10 +264,11 @@ assert np.array_equal(model.predict(x, verbose=0, batch_size=7), expected)
 """
 
 
-def test_rows_probe_and_saved_model_in_another_process(prepared: Path, trained: Trained) -> None:
+def test_rows_probe_and_saved_model_in_another_process(worker: Worker, prepared: Path, trained: Trained, tmp_path: Path) -> None:
     """Keras sees the rows in the order of (seed, epoch), the probe repeats and changes nothing, the saved model predicts the same."""
     environment = {**determinism.environment(), "PATH": os.environ["PATH"]}
-    arguments = map(str, (trained.output / "model.keras", prepared / "x_test.npy", trained.output / "predictions_test.npy"))
+    result(evaluate(worker, prepared, trained.output, tmp_path / "out"))
+    arguments = map(str, (trained.output / "model.keras", prepared / "x_test.npy", tmp_path / "out" / "predictions_test.npy"))
     command = [sys.executable, "-c", _ELSEWHERE, *arguments]
     ran = subprocess.run(command, env=environment, check=False, timeout=200, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr

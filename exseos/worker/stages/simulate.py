@@ -12,6 +12,7 @@ Reads ``convert/hls4ml``, ``convert.json``, ``prepare/x_test.npy``, ``y_test.npy
 
 from __future__ import annotations
 
+import re
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -22,7 +23,7 @@ from exseos.errors import StageError
 from exseos.metrics import Metric
 from exseos.toolchains.agreement import decisions, largest_difference, mismatches, quality, refuse_constant
 from exseos.toolchains.earlier import read_objective, read_predictions, read_prepared, read_x, read_y
-from exseos.toolchains.process import SECONDS, run_tool
+from exseos.toolchains.process import SECONDS, run_tool, tail
 from exseos.worker.hls_project import FOLDER
 from exseos.worker.stages.base import Context, Stage
 
@@ -33,6 +34,13 @@ _INCLUDES = {
     "Catapult": ("firmware/ac_types/include", "firmware/ac_math/include", "firmware/ac_simutils/include", "firmware/nnet_utils"),
 }
 _DRIVER = Path(__file__).with_name("csim.cc")
+_CHECKED = ("-fsanitize=bounds", "-fno-sanitize-recover=bounds")
+"""An index beyond its array ends the program: what lies there is another thing in every run, and no number of the design."""
+_TABLE = re.compile(rb"(typename CONFIG_T::\w+) (embeddings|table)(\[[^][]*\])(?=\s*[,)])")
+"""A table that a function of hls4ml takes as a pointer, whose length the compiler then does not know."""
+_BEYOND = re.compile(r"(\w+\.\w+):\d+:\d+: runtime error: (index \S+ out of bounds for type '[^']{1,200}')")
+_BY_INDEX = ("Embedding", "UnaryLUT")
+"""hls4ml's layers whose inputs are an index of a table."""
 
 
 class Simulate(Stage):
@@ -68,7 +76,8 @@ class Simulate(Stage):
 def compile_project(folder: Path, facts: dict[str, Any], *, seconds: float = SECONDS) -> None:
     """Compile the project in ``folder`` (``facts``: its ``convert.json``) to the program ``csim`` there.
 
-    All names are relative and the folder is the working folder, so no path enters the program. Raises ``StageError``.
+    All names are relative and the folder is the working folder, so no path enters the program. The headers of hls4ml there are
+    changed so that every index is checked. Raises ``StageError``.
     """
     backend, project = facts["backend"], facts["project"]
     if backend not in _INCLUDES:
@@ -78,8 +87,10 @@ def compile_project(folder: Path, facts: dict[str, Any], *, seconds: float = SEC
             hint=f"Leave out `simulate`, or convert for {', '.join(sorted(_INCLUDES))}.",
         )
     shutil.copyfile(_DRIVER, folder / "csim.cc")
+    for header in sorted((folder / "firmware" / "nnet_utils").glob("*.h")):
+        header.write_bytes(_TABLE.sub(rb"\1 (&\2)\3", header.read_bytes()))
     compiler = [
-        *("g++", "-std=c++17", "-O1", "-w", "-I."),
+        *("g++", "-std=c++17", "-O1", "-w", *_CHECKED, "-I."),
         *(f"-I{include}" for include in _INCLUDES[backend]),
         '-DWEIGHTS_DIR="firmware/weights"',
         *(f"-DTOP={project}_float", f"-DINPUT_SIZE={facts['input_size']}", f"-DOUTPUT_SIZE={facts['output_size']}"),
@@ -93,15 +104,31 @@ def compile_project(folder: Path, facts: dict[str, Any], *, seconds: float = SEC
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(compile_one, reversed(range(len(sources)))))
     objects = [f"part{number}.o" for number in range(len(sources))]
-    run_tool(["g++", "-o", "csim", *objects], folder, seconds, folder / "g++.log", what="g++ (C simulation)")
+    run_tool(["g++", *_CHECKED, "-o", "csim", *objects], folder, seconds, folder / "g++.log", what="g++ (C simulation)")
 
 
 def run_project(folder: Path, facts: dict[str, Any], rows: Any, *, seconds: float = SECONDS) -> Any:
-    """The outputs of the compiled project on ``rows`` [rows, features…]: float32 [rows, outputs]."""
+    """The outputs of the compiled project on ``rows`` [rows, features…]: float32 [rows, outputs].
+
+    Raises ``StageError`` if it reads or writes beyond the end of an array.
+    """
     import numpy as np
 
     rows.astype("<f4").tofile(folder / "rows.in")
-    run_tool(["./csim", "rows.in", "rows.out"], folder, seconds, folder / "csim.log", what="C simulation")
+    log = folder / "csim.log"
+    try:
+        run_tool(["./csim", "rows.in", "rows.out"], folder, seconds, log, what="C simulation")
+    except StageError as error:
+        if (beyond := _BEYOND.search(tail(log))) is None:
+            raise
+        layers = [f"{layer['name']} ({layer['class']})" for layer in facts["layers"] if layer["class"] in _BY_INDEX]
+        whose = f" of {' or '.join(layers)}" if layers else ""
+        raise StageError(
+            f"the HLS project reads beyond a table{whose}: {beyond[2]} in {beyond[1]}",
+            where="simulate",
+            hint="Its outputs would be whatever lies in memory there. The rows must hold indices of the table only (none below 0), and the "
+            "precision of the layer's input (convert.json) must hold the largest one: else it wraps around.",
+        ) from error
     outputs = np.fromfile(folder / "rows.out", "<f4")
     if outputs.size != len(rows) * facts["output_size"]:
         raise StageError(
