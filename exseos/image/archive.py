@@ -109,8 +109,10 @@ def read_archive(source: BinaryIO | Path, cache: Path) -> Image:
 
 
 def _keep(store: LayerStore, sha256: str, size: int, chunks: Iterator[memoryview], allowance: Allowance) -> Layer:
-    layer = Layer(sha256, size, store.tree(sha256))
-    if store.intact(layer):
+    layer = store.find(sha256)
+    if layer is not None:
+        if layer.size != size:  # else a wrong size would pass for damage, and a good layer be removed
+            raise CapsuleError(f"the layer {sha256} has {layer.size} bytes, not {size}", where="image.tar", hint=_HINT)
         for _ in checked(chunks, sha256, blob(sha256)):
             pass
         return layer

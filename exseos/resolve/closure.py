@@ -23,7 +23,7 @@ EXTRA = "experiment"
 """The extra of exseos that an image has."""
 _LONGEST = 2000
 """Characters of a requirement that is parsed; of a longer one only the name counts."""
-_MOST_STEPS = 200_000
+_MOST_STEPS = 50_000
 """Requirements that are followed in all; an environment of a hundred wheels has some thousand."""
 _NAME = re.compile(r"\s*(?P<name>[A-Za-z0-9](?:[A-Za-z0-9._-]{0,127}))")
 

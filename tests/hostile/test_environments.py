@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,11 @@ import pytest
 
 from exseos.errors import CapsuleError, ExseosError
 from exseos.fetch import vouch
+from exseos.image.archive import find_image, read_archive
 from exseos.image.assemble import assemble, with_worker
 from exseos.image.dockerfile import own_config
-from exseos.image.image import Image, image_config
+from exseos.image.image import Image, blob, image_config, small_files
+from exseos.image.tar import TarEntry, header, padding
 from exseos.lock import ExseosPin, Lock, WheelPin
 from exseos.progress import Quiet
 from exseos.resolve.image import Environment, UnsoundLock, image_of
@@ -193,3 +196,17 @@ def test_an_image_without_history_is_refused(lab: Lab) -> None:
         broken = Image({**image.config, "history": history}, image.layers, image.cache)
         with pytest.raises(CapsuleError, match="history"):
             with_worker(broken, lab.worker, lab.cache, Quiet())
+
+
+def test_an_archive_with_a_wrong_size_costs_no_layer_in_the_cache(lab: Lab) -> None:
+    image = lab.image().image
+    first = image.layers[0]
+    sizes = [(layer.sha256, layer.size - 512 * (layer is first)) for layer in image.layers]
+    data = b"".join(
+        header(TarEntry(name, "file", len(text))) + text + padding(len(text)) for name, text in small_files(image.config_bytes, sizes)
+    )
+    data += header(TarEntry(blob(first.sha256), "file", first.size - 512)) + bytes(first.size - 512)
+    with pytest.raises(CapsuleError, match="not"):
+        read_archive(io.BytesIO(data), lab.cache)
+    assert first.tree.is_dir()
+    assert find_image(image.config_bytes, lab.cache) is not None
