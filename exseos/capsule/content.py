@@ -22,7 +22,6 @@ from exseos.resolve.check import check_parts
 from exseos.resolve.fit import misfit
 from exseos.spec import Spec, parse_spec
 from exseos.spec.models import Experiment
-from exseos.stages import KINDS
 from exseos.study.plan import TRIAL, StagePlan, differences, plan, restored
 from exseos.study.vendor import described
 from exseos.text import visible
@@ -128,10 +127,10 @@ class _Check:
             self.add(INDEX, f"it was made with exseos {visible(index.made_with)}, and the lock pins {self.lock.exseos.version}")
         if [(trial.name, trial.values) for trial in index.trials] != [(TRIAL, {})]:
             self.add(INDEX, f"its trials are not the one of a spec without searches, {TRIAL}")
+        able = {one.name for one in plan(experiment) if one.declared.numerics}
         probed = [probe.stage for probe in index.probes]
-        numeric = {record.stage for record in index.stages if record.kind in KINDS and KINDS[record.kind].numerics}
-        if len(set(probed)) != len(probed) or not numeric.issuperset(probed):
-            self.add(INDEX, "its probes are not each of a stage that computes in floating point")
+        if len(set(probed)) != len(probed) or not able.issuperset(probed):
+            self.add(INDEX, "its numerics probes are not those of distinct stages that have one")
 
     def _stages(self) -> bool:
         """Each stage is the one that the spec plans; whether all are there."""
@@ -227,12 +226,9 @@ class _Check:
         for name in self.capsule.names:
             if name.startswith(("results/", "run/")) and not name.startswith(places) and name not in lists | own:
                 self.add(name, "no stage of the index gave it")
-        pinned = {f"data/{name}/{pin.filename}": pin for name, pin in self.lock.data.items()}
+        pinned = {f"data/{name}/{pin.filename}": (pin.sha256, pin.size) for name, pin in self.lock.data.items()}
         for one in self.index.optional:
-            pin = pinned.get(one.name)
-            if not one.name.startswith(places) and (pin is None or pin.sha256 != one.sha256):
-                self.add(one.name, "the index has it with a digest that neither the lock nor a stage gives")
-            elif pin is not None and pin.size != one.size:
-                self.add(one.name, "the index has it with a size that the lock does not give")
+            if not one.name.startswith(places) and pinned.get(one.name) != (one.sha256, one.size):
+                self.add(one.name, "the index has it with a digest or size that neither the lock nor a stage gives")
         for name in pinned.keys() - {one.name for one in self.index.optional}:
             self.add(name, "the lock pins it, and the index does not list it")
