@@ -194,10 +194,9 @@ def differences(explicit: Any, recorded: Any, default: Any, place: tuple[str, ..
                 yield ".".join((*place, key)), key in explicit
             elif isinstance(one, dict) and isinstance(now, dict):
                 yield from differences(explicit.get(key, {}), one, now, (*place, key))
-            elif isinstance(one, list) and isinstance(now, list) and len(one) == len(now) and key in explicit:
-                for number, (inner, other) in enumerate(zip(one, now, strict=True)):
-                    said = explicit[key][number] if len(explicit[key]) == len(one) else inner
-                    yield from differences(said, inner, other, (*place, key, str(number)))
+            elif isinstance(one, list) and isinstance(now, list) and _as_long(explicit.get(key), one) and _as_long(now, one):
+                for number, parts in enumerate(zip(explicit[key], one, now, strict=True)):
+                    yield from differences(*parts, (*place, key, str(number)))
             elif not _same(one, now):
                 yield ".".join((*place, key)), key in explicit
     elif not _same(recorded, default):
@@ -212,7 +211,12 @@ def restored(recorded: Any, default: Any) -> Any:
         return {key: restored(value, default[key]) if key in default else value for key, value in recorded.items()}
     if isinstance(recorded, list) and isinstance(default, list) and len(recorded) == len(default):
         return list(map(restored, recorded, default))
-    return float(recorded) if isinstance(default, float) and isinstance(recorded, int) else recorded
+    is_number = isinstance(recorded, int) and not isinstance(recorded, bool)
+    return float(recorded) if isinstance(default, float) and is_number else recorded
+
+
+def _as_long(one: Any, two: list[Any]) -> bool:
+    return isinstance(one, list) and len(one) == len(two)
 
 
 def _same(one: Any, two: Any) -> bool:

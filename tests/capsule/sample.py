@@ -8,8 +8,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 from exseos import __version__
 from exseos.archive import ArchiveReader, ArchiveWriter
@@ -135,8 +134,7 @@ class Sample:
         _write_all(folder / "data", {name: data[name] for name in names})
         wheel = folder / PurePosixPath(WHEEL_NAME).name
         wheel.write_bytes(WHEEL)
-        config = b'{"architecture":"amd64"}'
-        image = self.image or cast(Image, SimpleNamespace(config_bytes=config, id=f"sha256:{sha256_bytes(config)}"))
+        image = self.image or Image(image_config(own_config(), [("one layer", "9" * 64)]), (), folder)
         digests = {name: sha256_bytes(self.files[name]) for name in experiment.user_files}
         lock = Lock(
             request={"environment": "0" * 64},

@@ -199,15 +199,15 @@ FORGERIES: dict[str, tuple[Change, str]] = {
     ),
     "a probe of a stage that has none": (
         lambda index: {"probes": (*index.probes, Probe(stage="prepare", digest="1" * 64, cpu=""))},
-        "its probes are not each of a stage that computes in floating point",
+        "its numerics probes are not those of distinct stages that have one",
     ),
     "two probes of a stage": (
         lambda index: {"probes": (index.probes[0].model_copy(update={"digest": "1" * 64}), *index.probes)},
-        "its probes are not each of a stage that computes in floating point",
+        "its numerics probes are not those of distinct stages that have one",
     ),
     "an optional file of nothing": (
         lambda index: {"optional": (*index.optional, OptionalFile(name="data/x/y", sha256="1" * 64, size=1))},
-        "data/x/y: the index has it with a digest that neither the lock nor a stage gives",
+        "data/x/y: the index has it with a digest or size that neither the lock nor a stage gives",
     ),
     "an optional file of a stage": (
         lambda index: {"optional": (*index.optional, OptionalFile(name="data/prepared/trial-0/y", sha256="1" * 64, size=1))},
@@ -427,7 +427,7 @@ def test_a_lock_that_pins_something_else(tmp_path: Path, entries: Entries) -> No
     events = lock.data["events"].model_copy(update={"sha256": "4" * 64})
     found = problems(tmp_path, relocked(entries, data={**lock.data, "events": events}))
     assert any(problem.startswith(f"{INDEX}: stage prepare: its data is") for problem in found)
-    assert "data/events/events.csv: the index has it with a digest that neither the lock nor a stage gives" in found
+    assert "data/events/events.csv: the index has it with a digest or size that neither the lock nor a stage gives" in found
     assert "lock: it does not pin ExSeOS-HLS itself" in "\n".join(problems(tmp_path, relocked(entries, exseos=None)))
     assert any(f"{LOCK}: environment.requirements[0]" in problem for problem in problems(tmp_path, relocked(entries, wheels=())))
     numpy = lock.wheels[0].model_copy(update={"filename": "numpy-2.0-cp27-cp27m-win32.whl"})
@@ -450,7 +450,7 @@ def test_the_size_of_a_data_file_that_was_left_out(tmp_path: Path, entries: Entr
     rest = {other: data for other, data in entries.items() if other != name}
     assert check(tmp_path, rest).problems == ()
     found = problems(tmp_path, forged(rest, **optional(name, size=7)(Index.parse(entries[INDEX]))))
-    assert found == [f"{name}: the index has it with a size that the lock does not give"]
+    assert found == [f"{name}: the index has it with a digest or size that neither the lock nor a stage gives"]
 
 
 def test_digests_of_prepared_arrays_that_were_left_out(tmp_path: Path, entries: Entries) -> None:

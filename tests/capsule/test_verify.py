@@ -211,7 +211,7 @@ def test_data_that_neither_lock_nor_stage_knows(tmp_path: Path, entries: Entries
     )
     report = check(tmp_path, forged({**entries, name: other}, optional=optional))
     assert report.id == index.id
-    assert f"{name}: the index has it with a digest that neither the lock nor a stage gives" in found(report)
+    assert f"{name}: the index has it with a digest or size that neither the lock nor a stage gives" in found(report)
 
 
 def test_prepared_arrays_are_in_the_id(tmp_path: Path, entries: Entries) -> None:
