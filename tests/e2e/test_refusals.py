@@ -234,10 +234,18 @@ def build_model(input_shape, outputs, hidden=4, beta0=1e-5):
 """
 
 
-def test_layer_that_hls4ml_does_not_know(exseos: Exseos, experiment: Path) -> None:
+def test_layer_of_the_users_own(exseos: Exseos, experiment: Path) -> None:
     (experiment / "experiment.py").write_text(MODEL.replace("{layers}", 'Swirl(name="swirl")'))
     expected = """
-        convert: hls4ml cannot convert the layer swirl (Swirl) for Vitis: …not found in registry…
+        evaluate: model.keras: the trained model needs the class 'Custom>Swirl' of 'experiment'
+          Use layers of Keras and HGQ2 only: no Lambda and no class of your own can be loaded without your code, or become hardware."""
+    refused(build(exseos, experiment), 1, expected)
+
+
+def test_layer_that_hls4ml_does_not_know(exseos: Exseos, experiment: Path) -> None:
+    (experiment / "experiment.py").write_text(MODEL.replace("{layers}", 'keras.layers.UnitNormalization(name="unit")'))
+    expected = """
+        convert: hls4ml cannot convert the layer unit (UnitNormalization) for Vitis: …not found in registry…
           Replace it by a layer that hls4ml supports for this backend, choose another backend or io_type, or leave out `convert`."""
     refused(build(exseos, experiment), 1, expected)
 
