@@ -6,6 +6,7 @@ A forger sends the code with honest outputs, all consistent. What it tries is to
 from __future__ import annotations
 
 import json
+import re
 import socket
 import textwrap
 import time
@@ -293,19 +294,23 @@ def test_weights_that_are_not_the_trained_ones(small: Small, tmp_path: Path, for
 
 
 def each(prepare: str, train: str) -> str:
-    """Code that does one thing in each of the two stages, and then what is honest."""
+    """Code that does one thing in each of the two stages, as often as it is called, and then what is honest."""
+    prepare, train = (
+        textwrap.indent("try:\n" + textwrap.indent(textwrap.dedent(one or "pass").strip(), "    ") + "\nexcept OSError:\n    pass", "    ")
+        for one in (prepare, train)
+    )
     return (
         MISDEEDS
         + HONEST
         + f"""
 
 def look(x):
-{textwrap.indent(textwrap.dedent(prepare), "    ")}
+{prepare}
     return x
 
 
 def build_model(input_shape, outputs, honest=build_model):
-{textwrap.indent(textwrap.dedent(train), "    ")}
+{train}
     return honest(input_shape, outputs)
 """
     )
@@ -355,8 +360,6 @@ OUTPUTS = {
 
 @pytest.mark.parametrize(("prepare", "train", "first", "second"), OUTPUTS.values(), ids=OUTPUTS.keys())
 def test_outputs_that_are_none(small: Small, tmp_path: Path, prepare: str, train: str, first: str, second: str) -> None:
-    import re
-
     found = attack(small, tmp_path, each(prepare, train))
     assert found.code in (3, 4), found.text
     for stage, expected in (("prepare", first), ("train", second)):
