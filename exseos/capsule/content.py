@@ -23,6 +23,7 @@ from exseos.resolve.check import check_parts
 from exseos.resolve.fit import misfit
 from exseos.spec import Spec, parse_spec
 from exseos.spec.models import Experiment
+from exseos.stages import KINDS
 from exseos.study.plan import TRIAL, StagePlan, differences, plan, restored
 from exseos.study.vendor import described
 from exseos.text import visible
