@@ -20,6 +20,7 @@ from exseos.lock import DataPin, ExseosPin, Lock, WheelPin
 from exseos.resolve.index import named_tags, wheel_tags
 from exseos.resolve.toolchains import vendor_toolchains, wanted_versions
 from exseos.spec.models import Experiment, Source
+from exseos.text import visible
 
 _LONGEST = 500
 """Characters of a requirement that is judged: what is longer could take long."""
@@ -207,5 +208,4 @@ def _twice(names: Iterable[str]) -> list[str]:
 
 def _shown(text: str) -> str:
     """A text of the capsule as it may stand in a message: short, and without what moves a cursor."""
-    short = text if len(text) <= 80 else f"{text[:80]}…"
-    return short if short.isprintable() else ascii(short)
+    return visible(text, escaped=True, limit=80)
