@@ -264,7 +264,7 @@ AUDIT = (
 def build_model(input_shape, outputs, honest=build_model):
     from exseos.worker.numerics import audit, probe
 
-    audit.Audit.unknown = lambda self: ["an operation of the author's"]
+    audit.Audit.unknown = lambda self: ["an operation of the author's\x1b[2J"]
     probe.model_probe = lambda *arguments: {"digest": "a" * 64, "cpu": "mine"}
     return honest(input_shape, outputs)
 """
