@@ -41,7 +41,7 @@ def test_a_lie_is_a_fault() -> None:
 
     import rfc8785
 
-    from tests.hostile.forger import reidentify
+    from tests.hostile.resealing import reidentify
     from tests.hostile.meaning import lies
 
     own = next(data for name, data in original().items() if name.startswith("lock/wheels/"))
