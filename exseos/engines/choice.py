@@ -48,7 +48,7 @@ def choose(name: str = AUTO, among: list[Engine] | None = None) -> tuple[Engine,
     if weaker:
         engine, why = weaker[0]
         return engine, f"it works here, but {why}"
-    raise HostError("no engine works on this machine", hint="\n  ".join(reasons))
+    raise HostError("no engine works on this machine", hint="\n".join(reasons))
 
 
 def _named(name: str, known: list[Engine]) -> Engine:

@@ -123,7 +123,7 @@ def _run(workers: Workers, stage: StagePlan, then: StagePlan | None, key: str, s
     except ExseosError as error:
         if (log := _keep_log(workers.failed, stage, workers.store)) is None:
             raise
-        hint = f"{error.hint}\n  The whole log: {log}" if error.hint else f"The whole log: {log}"
+        hint = f"{error.hint}\nThe whole log: {log}" if error.hint else f"The whole log: {log}"
         raise type(error)(error.what, where=error.where, hint=hint) from error
     return workers.store.put(key, outcome.folder, dict(outcome.facts))
 
