@@ -196,7 +196,11 @@ class _Check:
 
     def _readme(self) -> None:
         if self.capsule.text(README) != render(self.index).encode():
-            self._follows(README, "it is not what the index renders to", said=False)
+            what = "it is not what the index renders to"
+            if self._made_by_this:
+                self.add(README, what)
+            else:
+                self.notes.append(f"{README}: {what} in this version, and another made the capsule: go by `inspect`")
 
     def _outputs(self, record: StageRecord) -> None:
         """A stage's outputs are what its digest stands for, all there unless they may be left out, and its metrics are the index's."""
