@@ -10,6 +10,7 @@ import json
 import sys
 import zipfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +31,10 @@ def load_model(path: Path) -> Any:
 
     Raises ``StageError`` for a file that is not one that the stage ``train`` writes, or that needs code of the user.
     """
-    import hgq  # noqa: F401  (registers its layers with Keras)
     import keras
 
+    with suppress(ModuleNotFoundError):  # an image without it has no such layers
+        import hgq  # noqa: F401  (registers its layers with Keras)
     for configuration in _named(_configuration(path)):
         if foreign := _foreign(configuration):
             raise StageError(f"the trained model needs {foreign}", where=path.name, hint=_HINT)
@@ -98,14 +100,18 @@ def _foreign(one: dict[str, Any]) -> str:
         known = isinstance(function, str) and callable(getattr(keras.activations, function, None))
         ours = known and module in ("builtins", "keras.activations")
         return "" if ours else f"the function {str(function)[:100]!r} of {str(module)[:100]!r}"
+    found: Any
     shown = f"the class {str(registered or name)[:100]!r} of {str(module)[:100]!r}"
-    if not isinstance(name, str) or not isinstance(module, str) or name in _CODE:
+    if not isinstance(name, str) or not isinstance(module, str):
         return shown
     if module.partition(".")[0] == "keras":
-        found = getattr(sys.modules.get(module), name, None)
-        return "" if isinstance(found, type) and issubclass(found, _parts()) and registered in (None, name) else shown
-    found = keras.saving.get_registered_object(registered) if isinstance(registered, str) else None
-    return "" if isinstance(found, type) and found.__module__.partition(".")[0] == "hgq" else shown
+        found = getattr(sys.modules.get(module), name, None) if registered in (None, name) else None
+        ours = isinstance(found, type) and issubclass(found, _parts())
+    else:
+        found = keras.saving.get_registered_object(registered) if isinstance(registered, str) else None
+        ours = isinstance(found, type) and found.__module__.partition(".")[0] == "hgq"
+    runs_code = ours and any(one.__name__ in _CODE for one in found.__mro__)
+    return shown if runs_code or not ours else ""
 
 
 def _parts() -> tuple[type, ...]:

@@ -24,6 +24,10 @@ def build(input_shape, outputs, last=None):
     hidden = keras.layers.Dense(4, activation="relu")
     return keras.Sequential([keras.layers.Input(input_shape), hidden, keras.layers.Dense(outputs, activation=last)])
 
+def embedding(input_shape, outputs):
+    layers = [keras.layers.Embedding(5, 2), keras.layers.Flatten(), keras.layers.Dense(outputs)]
+    return keras.Sequential([keras.layers.Input(input_shape), *layers])
+
 def random_lambda(input_shape, outputs):
     layers = [keras.layers.Lambda(lambda x: x), keras.layers.Dense(outputs)]
     return keras.Sequential([keras.layers.Input(input_shape), *layers])
@@ -124,6 +128,16 @@ def test_regression_without_validation(worker: Worker, spec: Path, tmp_path: Pat
     found = values(tmp_path / "out")
     assert set(found) == {"loss", "parameters"}
     assert found["loss"] == pytest.approx(np.mean((np.load(tmp_path / "out" / "predictions_test.npy") - y[:9]) ** 2), rel=1e-5)
+
+
+def test_a_row_that_the_model_cannot_take_is_told(worker: Worker, spec: Path, tmp_path: Path) -> None:
+    prepared = save_prepared(tmp_path / "p", "binary", ["u", "v"], {part: np.arange(30) % 2 for part in ("train", "validation", "test")})
+    for part, most in (("train", 4), ("validation", 4), ("test", 5)):
+        np.save(prepared / f"x_{part}.npy", np.full((30, 3), most, "f4"))
+    trained = train(worker, prepared, spec, tmp_path / "t", "embedding")
+    error = failure(evaluate(worker, prepared, trained, tmp_path / "out"))
+    assert (error["kind"], error["where"], error["traceback"]) == ("experiment", "model.keras", None)
+    assert "cannot take a row of the test part" in error["what"] and "embedding" in error["hint"]
 
 
 def test_code_that_patches_what_measures_changes_no_number(

@@ -27,13 +27,13 @@ class Context:
     files: Path
     output: Path
     toolchains: Mapping[str, Tool] = field(default_factory=dict)
-    allow_inexact: bool = False
-    """What does not repeat is a fact about the run (``facts["inexact"]``), not an error."""
     seconds: float = SECONDS
     """How long the tools of a vendor may run together."""
     progress: Callable[[str, int | None, int | None], None] = lambda text, done, total: None
     facts: dict[str, Any] = field(default_factory=dict)
     """Facts about this run that may differ between runs (timings, the numerics probe): kept outside the id."""
+    allow_inexact: bool = False
+    """What does not repeat is a fact about the run (``facts["inexact"]``), not an error."""
 
     def write_json(self, name: str, value: Any) -> None:
         """Write ``value`` as canonical JSON plus a newline to ``output/name``."""

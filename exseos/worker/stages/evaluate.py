@@ -106,10 +106,17 @@ def count_ebops(model: Any, traced: Any, prepared: Path) -> int | None:
 def predict(model: Any, x: NDArray[Any]) -> NDArray[Any]:
     """Outputs of ``model`` on ``x`` as float32 [rows, outputs]. Raises ``StageError`` if one is not finite."""
     import numpy as np
+    import tensorflow as tf
 
-    outputs = np.concatenate(
-        [np.asarray(model(np.asarray(x[start : start + _BLOCK]), training=False)) for start in range(0, len(x), _BLOCK)]
-    )
+    blocks = (np.asarray(x[start : start + _BLOCK]) for start in range(0, len(x), _BLOCK))
+    try:
+        outputs = np.concatenate([np.asarray(model(block, training=False)) for block in blocks])
+    except tf.errors.InvalidArgumentError as error:
+        raise StageError(
+            f"it cannot take a row of the test part: {str(error)[:500]}",
+            where="model.keras",
+            hint="An embedding takes the numbers of its table only: see that the test part holds no other.",
+        ) from error
     if not np.isfinite(outputs).all():
         raise StageError("its outputs are not finite on the test part", where="model.keras", hint="Lower the learning rate.")
     return outputs
