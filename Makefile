@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .ONESHELL:
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: demo test lint type fast bench exact-ops base-context clean
+.PHONY: demo test lint type fast fuzz bench exact-ops base-context clean
 
 HOST := .venv
 DEV := .venv-dev
@@ -26,6 +26,10 @@ test: lint type
 # The tests that need neither network nor container: for the work in between.
 fast: $(DEV)/made
 	$(DEV)/bin/pytest -m "not network and not engine and not slow and not experiment"
+
+# Mutants of a capsule before verify and inspect: more than the tests examine.
+fuzz: $(DEV)/made
+	$(DEV)/bin/python -m tests.hostile.mutation 20000
 
 lint: $(DEV)/made
 	$(DEV)/bin/ruff check .

@@ -30,6 +30,7 @@ from exseos.digest import sha256_file, sha256_json
 from exseos.errors import DigestMismatch, HostError
 from exseos.network import EVERYTHING, Network
 from exseos.progress import Progress
+from exseos.text import visible
 
 if TYPE_CHECKING:
     import requests
@@ -212,6 +213,7 @@ def _fetch_one(item: Download, cache: Path, meter: _Meter, network: Network) -> 
                     if outside and urlsplit(url).scheme == "file":
                         raise _BrokenError("files of this machine are not fetched for a capsule", final=True)
                     _attempt(session, url, item, part, meter)
+                    part.chmod(0o644)  # a container may run as another user
                     part.replace(final)
                     if item.origin:
                         vouch(cache, item.sha256, item.origin)
@@ -303,8 +305,7 @@ def _read(session: requests.Session, url: str, start: int, size: int | None) -> 
 
 def _shown(text: str) -> str:
     """What a server says, as it may stand in a message."""
-    short = text if len(text) <= 300 else f"{text[:300]}…"
-    return short if short.isprintable() else ascii(short)
+    return visible(text, escaped=True, limit=300)
 
 
 def _read_file(url: str, start: int) -> Iterator[bytes]:

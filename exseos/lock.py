@@ -18,7 +18,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, FailFast, Field, Val
 
 from exseos.digest import canonical_json
 from exseos.errors import HostError, UsageError
-from exseos.text import is_plain
+from exseos.text import is_plain, visible
 
 LOCK_FILE = "lock.json"
 PYLOCK_FILE = "pylock.toml"
@@ -223,7 +223,7 @@ def _reason(error: Exception) -> str:
     if not isinstance(error, ValidationError):
         return f"{type(error).__name__}: {error}"
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    parts = [part if isinstance(part, int) or (part.isprintable() and len(part) <= 64) else ascii(part[:64]) for part in first["loc"]]
+    parts = [visible(part, escaped=True, limit=64) for part in first["loc"]]
     return f"{'.'.join(map(str, parts))}: {first['msg']}"
 
 

@@ -96,7 +96,7 @@ class Store:
             whole.mkdir()
             outputs.rename(whole / "outputs")
             _check_outputs(whole / "outputs")
-            _own_modes(whole / "outputs")
+            plain_modes(whole / "outputs")
             manifest = Manifest.of_tree(whole / "outputs")
             (whole / "manifest.txt").write_bytes(manifest.text.encode())
             (whole / "record.json").write_bytes(canonical_json({"key": key, "facts": facts}))
@@ -181,7 +181,8 @@ def _check_outputs(outputs: Path) -> None:
         raise CapsuleError("the outputs have paths that are too long", where=str(outputs)) from error
 
 
-def _own_modes(folder: Path) -> None:
+def plain_modes(folder: Path) -> None:
+    """Let everybody read ``folder`` and what is in it, whatever the umask: a container may run as another user."""
     for path in [folder, *folder.rglob("*")]:
         path.chmod(0o755 if path.is_dir() else 0o644)
 

@@ -1,10 +1,16 @@
-"""In continuous integration nothing is skipped: where ``EXSEOS_NO_SKIPS`` is set, a skipped test fails the run."""
+"""In continuous integration nothing is skipped: where ``EXSEOS_NO_SKIPS`` is set, a skipped test fails the run.
+
+The warm store is one for all tests of the whole program.
+"""
 
 from __future__ import annotations
 
 import os
 
 import pytest
+
+from tests.e2e.warm import sources as sources
+from tests.e2e.warm import warm as warm
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

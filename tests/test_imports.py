@@ -94,7 +94,7 @@ def test_imports_go_strictly_downward(path: Path) -> None:
     [
         ("image", "from exseos.engines.base import Engine", ["engines"]),
         ("image", "def f():\n    import exseos.engines", ["engines"]),
-        ("lock", "from exseos import manifest", ["manifest"]),
+        ("lock", "from exseos import spec", ["spec"]),
         ("errors", "from exseos.digest import sha256_bytes", ["digest"]),
         ("worker", "if TYPE_CHECKING:\n    from exseos.study.plan import plan", ["study"]),
         ("study", "from exseos.engines.base import Engine\nimport exseos.study.plan", []),

@@ -175,7 +175,7 @@ KILLED = """
 """
 
 
-@pytest.mark.parametrize("moment", ["tree_files", "_own_modes", "canonical_json", "_sync", "_flush", "rename"])
+@pytest.mark.parametrize("moment", ["tree_files", "plain_modes", "canonical_json", "_sync", "_flush", "rename"])
 def test_killed_in_the_middle_of_a_put(tmp_path: Path, moment: str) -> None:
     assert python(KILLED, str(tmp_path), moment).returncode == -signal.SIGKILL
     store = Store(tmp_path)

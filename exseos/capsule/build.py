@@ -128,7 +128,7 @@ def prepare(spec: Spec, request: BuildRequest, scratch: Path, store: Store, prog
         )
     wheel, pin = own_wheel(store.cache)
     lock = lock.model_copy(update={"exseos": pin})
-    image = image_of(lock, wheel, store.cache, progress)
+    image = image_of(lock, experiment, wheel, store.cache, progress).image
     progress.step(f"image: {image.id}")
     data = {
         name: bring_data(name, source, lock.data[name], spec.folder, python=lock.python, cache=store.cache, progress=progress, given=given)

@@ -10,6 +10,7 @@ from pathlib import Path
 from exseos.capsule.claims import record_of
 from exseos.digest import sha256_bytes
 from exseos.errors import CapsuleError, ExseosError
+from exseos.image.archive import read_config
 from exseos.image.wheel import wheel_bytes
 from exseos.lock import STAND_IN, STAND_IN_VERSION, Lock, parse_lock
 from exseos.manifest import Entry, Manifest
@@ -22,6 +23,7 @@ from exseos.resolve.check import check_parts
 from exseos.resolve.fit import misfit
 from exseos.spec import Spec, parse_spec
 from exseos.spec.models import Experiment
+from exseos.stages import KINDS
 from exseos.study.plan import TRIAL, StagePlan, differences, plan, restored
 from exseos.study.vendor import described
 from exseos.text import visible
@@ -47,9 +49,7 @@ def check_content(capsule: Capsule, add: Add) -> Content | None:
     """Check an open capsule whose entries are those of its lists; ``add`` hears of each problem."""
     try:
         text = capsule.text(SPEC).decode()
-        spec = parse_spec(text, Path("spec.yaml"), check_parts)
-        if spec.searches or spec.experiment().search is not None:
-            raise CapsuleError("this version reads capsules of one trial, and the spec has searches")
+        spec = parse_spec(text, Path("spec.yaml"), check_parts, searchable=False)
         experiment = spec.experiment()
     except (ExseosError, UnicodeDecodeError) as error:
         add(SPEC, error.what if isinstance(error, ExseosError) else f"not UTF-8 text (byte {error.start})")
@@ -112,6 +112,10 @@ class _Check:
         for name, sha256 in wheel.items():
             if self.capsule.manifest.get(name, sha256) != sha256:
                 self.add(name, "it is not the wheel that the lock pins")
+        try:
+            read_config(self.capsule.text(IMAGE_CONFIG), IMAGE_CONFIG)
+        except CapsuleError as error:
+            self.add(IMAGE_CONFIG, error.what)
 
     def _head(self) -> None:
         index, experiment = self.index, self.experiment
@@ -219,6 +223,9 @@ class _Check:
             self.add(INDEX, f"the metrics of {label} are not those of its {METRICS_FILE}")
         stand_in = STAND_IN in (record.needs or "")
         for metric in own:
+            # Else the author's own code could write any number and claim it.
+            if record.kind not in KINDS or not KINDS[record.kind].may_measure(metric.level):
+                self.add(name, f"metric {visible(metric.name)} has the level {metric.level}, which no stage {record.kind} measures")
             if not record.exact and metric.version.endswith(STAND_IN_VERSION) != stand_in:
                 self.add(INDEX, f"metric {visible(metric.name)} of {label} does not say whether the tool was a stand-in")
 

@@ -61,6 +61,7 @@ def replay(request: ReplayRequest, store: Store, progress: Progress) -> Verdict:
         basis = find_basis(capsule, content, scratch, request.trust, request.network, store, progress)
         data, lacking, origins = _bring_data(capsule, content, request, scratch, store, progress)
         files = scratch / "spec"
+        files.mkdir()
         for name in content.experiment.user_files:
             capsule.extract(f"spec/{name}", files / name)
         with Workers(engine, basis.image, files, data, request.limits, scratch / "workers", store, progress, vendors=vendors) as workers:
@@ -75,7 +76,7 @@ def replay(request: ReplayRequest, store: Store, progress: Progress) -> Verdict:
         image_id=basis.image.id,
         engine=version,
         not_enforced=unenforced,
-        notes=(*content.notes, *notes, *more),
+        notes=(*content.notes, *basis.notes, *notes, *more),
         entries=tuple(entries),
     )
 
@@ -118,6 +119,7 @@ def _bring_data(
             found[name] = checked(name, request.data[name], pinned)
         elif entry in capsule:
             found[name] = capsule.extract(entry, scratch / "data" / name)
+            found[name].chmod(0o644)
         elif source.path is not None:
             lacking[name] = f"needs the data file {pinned.filename} (SHA-256 {pinned.sha256[:12]}…): give it with --data {name}=FILE"
         else:
@@ -126,7 +128,8 @@ def _bring_data(
             except DigestMismatch:
                 raise
             except ExseosError as error:
-                lacking[name] = f"the data {name} is not in the capsule and cannot be brought: {error.what}"
+                what = f"{error.what} {error.hint}" if error.hint else error.what
+                lacking[name] = f"the data {name} is not in the capsule and cannot be brought: {what}"
         if name in found:
             origin = compare_origin(name, source, pinned, **common)
             if shown := data_entry(name, origin, trusted=request.trust.data):

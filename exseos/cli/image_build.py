@@ -25,7 +25,7 @@ def assembled(spec: Path, given: Mapping[str, Path], shown: Progress) -> Image:
     document = read_spec(spec, check_experiment(spec.parent))
     lock = find_lock(document, store.cache, shown, find_installations(document.experiment(), given, (), shown))
     wheel, pin = own_wheel(store.cache)
-    return image_of(lock.model_copy(update={"exseos": pin}), wheel, store.cache, shown)
+    return image_of(lock.model_copy(update={"exseos": pin}), document.experiment(), wheel, store.cache, shown).image
 
 
 @click.command()

@@ -52,13 +52,6 @@ class Loan:
             os.close(descriptor)
 
 
-def adopt(path: Path) -> None:
-    """Give the new ``path`` to the owner of its folder: of one that is lent, so that the container may write there."""
-    parent, own = path.parent.stat(), path.stat()
-    if parent.st_uid != own.st_uid:
-        os.chown(path, parent.st_uid, parent.st_gid)
-
-
 def check_readable(mounts: Sequence[Mount], uid: int) -> None:
     """Raise ``HostError`` for a read-only mount that the container's user ``uid`` may not even open."""
     for mount in mounts:

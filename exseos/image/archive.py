@@ -22,6 +22,7 @@ from exseos.image.image import Image, blob, small_files
 from exseos.image.layer import Layer, LayerStore, checked, scratch, settle
 from exseos.image.parts import PartTree
 from exseos.image.tar import CHUNK, Cursor, TarEntry, header, padding, read_header
+from exseos.records.bounded import read_json
 from exseos.store import host_errors
 
 _MAX_JSON = 1 << 20
@@ -67,16 +68,22 @@ def check_archive(stream: BinaryIO, whole: Hash | None = None) -> str:
     return reader.id
 
 
+def read_config(config: bytes, where: str = "image.tar") -> tuple[dict[str, Any], list[str]]:
+    """The configuration of an image and the digests (hex) of its layers; raises ``CapsuleError`` for what no version writes as one."""
+    with _understood(where):
+        plain: dict[str, Any] = read_json(config, where, most_bytes=_MAX_JSON)
+        digests = [str(one).removeprefix("sha256:") for one in plain["rootfs"]["diff_ids"]]
+        if not 0 < len(digests) <= MAX_LAYERS or canonical_json(plain) != config or not all(_DIGEST.fullmatch(one) for one in digests):
+            raise ValueError("the configuration is not in canonical form")
+    return plain, digests
+
+
 def find_image(config: bytes, cache: Path) -> Image | None:
     """The image of this configuration if all of its layers are in ``cache``: then no archive need be read to run it.
 
     Raises ``CapsuleError`` for a configuration that is not ours: such an image is not run.
     """
-    with _understood():
-        plain: dict[str, Any] = json.loads(config)
-        digests = [str(one).removeprefix("sha256:") for one in plain["rootfs"]["diff_ids"]]
-        if len(digests) > MAX_LAYERS or canonical_json(plain) != config or not all(_DIGEST.fullmatch(one) for one in digests):
-            raise ValueError("the configuration is not in canonical form")
+    plain, digests = read_config(config)
     check_config(plain.get("config"))
     store = LayerStore(cache)
     layers = [layer for one in digests if (layer := store.find(one)) is not None]
@@ -102,8 +109,10 @@ def read_archive(source: BinaryIO | Path, cache: Path) -> Image:
 
 
 def _keep(store: LayerStore, sha256: str, size: int, chunks: Iterator[memoryview], allowance: Allowance) -> Layer:
-    layer = Layer(sha256, size, store.tree(sha256))
-    if store.intact(layer):
+    layer = store.find(sha256)
+    if layer is not None:
+        if layer.size != size:  # else a wrong size would pass for damage, and a good layer be removed
+            raise CapsuleError(f"the layer {sha256} has {layer.size} bytes, not {size}", where="image.tar", hint=_HINT)
         for _ in checked(chunks, sha256, blob(sha256)):
             pass
         return layer
@@ -193,11 +202,11 @@ class _Reader:
 
 
 @contextmanager
-def _understood() -> Iterator[None]:
+def _understood(where: str = "image.tar") -> Iterator[None]:
     try:
         yield
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
-        raise CapsuleError(f"not an image archive: {error}", where="image.tar", hint=_HINT) from error
+        raise CapsuleError(f"not an image as exseos makes it: {error}", where=where, hint=_HINT) from error
 
 
 def _chunks(stream: BinaryIO, whole: Hash | None) -> Iterator[bytes]:

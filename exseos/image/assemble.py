@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from exseos.digest import sha256_file, sha256_json
-from exseos.errors import ExseosError
+from exseos.errors import CapsuleError, ExseosError
 from exseos.fetch import check_file, fetch
 from exseos.image.archive import save_chunks
 from exseos.image.base_layer import fill_base
@@ -21,7 +21,7 @@ from exseos.image.image import Image, image_config
 from exseos.image.layer import Layer, LayerStore
 from exseos.image.mirror import package_downloads
 from exseos.image.packages import DebPackage
-from exseos.image.wheel_layer import fill_wheels, wheel_identity
+from exseos.image.wheel_layer import SITE_PACKAGES, fill_wheels, wheel_identity
 from exseos.network import EVERYTHING, Network
 from exseos.progress import Progress
 from exseos.resources import resource
@@ -61,13 +61,33 @@ def assemble(
 
 
 def with_worker(image: Image, wheel: Path, cache: Path, progress: Progress) -> Image:
-    """``image`` with the exseos of ``wheel`` in the place of its own."""
+    """``image``, which may be anybody's, with the exseos of ``wheel`` in the place of its own.
+
+    Raises ``CapsuleError`` if something of an exseos is in another layer than the one that is replaced.
+    """
     name = "exseos"
-    made_by = [str(one["created_by"]) for one in image.config["history"]]
-    kept = [(by, layer) for by, layer in zip(made_by, image.layers, strict=True) if by != name]
+    try:
+        made_by = [str(one["created_by"]) for one in image.config["history"]]
+        layers = list(zip(made_by, image.layers, strict=True))
+    except (KeyError, TypeError, ValueError) as error:
+        raise CapsuleError("the history of the image does not say what made each layer", where="image.tar") from error
+    kept = [(by, layer) for by, layer in layers if by != name]
+    for by, layer in kept:
+        if (found := _workers(layer.tree)) is not None:
+            raise CapsuleError(f"the layer {by[:80]!r} has {found[:80]!r}: a second exseos", where="image.tar", hint="Do not trust it.")
     kept.append((name, wheel_layer([wheel], LayerStore(cache), progress)))
     config = image_config(own_config(), [(by, layer.sha256) for by, layer in kept])
     return Image(config, tuple(layer for _, layer in kept), cache)
+
+
+def _workers(tree: Path) -> str | None:
+    """What of an exseos is in the tree of a layer, by its name; a link in the way is replaced by the folder of the worker's layer."""
+    folder = tree
+    for part in Path(SITE_PACKAGES).parts:
+        folder = folder / part
+        if folder.is_symlink() or not folder.is_dir():
+            return None
+    return next((one.name for one in folder.iterdir() if re.match(r"exseos([.-]|$)", one.name, re.IGNORECASE)), None)
 
 
 @cached
@@ -113,7 +133,8 @@ def base_layer(packages: Sequence[DebPackage], store: LayerStore, progress: Prog
         files = fetch(package_downloads(ordered, shipped.date, known), store.cache, progress, network)
         for package, file in zip(ordered, files, strict=True):
             check_file(file, package.sha256)
-        fill_base(tree, list(zip(ordered, files, strict=True)), progress)
+        guests = {one.name for one in ordered if one.sha256 not in known}
+        fill_base(tree, list(zip(ordered, files, strict=True)), progress, guests)
 
     return store.make(key, make)
 

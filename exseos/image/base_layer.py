@@ -11,7 +11,7 @@ import os
 import struct
 import tarfile
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -63,12 +63,12 @@ FILES = {
 }
 
 
-def fill_base(tree: Path, packages: Sequence[tuple[DebPackage, Path]], progress: Progress) -> None:
-    """Unpack ``packages`` (each with its ``.deb``) into the empty folder ``tree``."""
+def fill_base(tree: Path, packages: Sequence[tuple[DebPackage, Path]], progress: Progress, guests: Collection[str] = ()) -> None:
+    """Unpack ``packages`` (each with its ``.deb``) into the empty folder ``tree``; none of the ``guests`` replaces a file of another."""
     ordered = sorted(packages, key=lambda pair: pair[0].name)
     parts: list[tuple[str, Callable[[Path, Allowance], None]]] = [("skeleton", _skeleton)]
     parts += [(one.name, partial(_unpack, deb, one.name)) for one, deb in ordered]
-    fill(tree, parts, progress, "unpack packages")
+    fill(tree, parts, progress, "unpack packages", guests)
     for path, target in ALTERNATIVES.items():
         link = tree / path
         if (link.parent / target).exists() and not os.path.lexists(link):

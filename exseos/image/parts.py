@@ -1,13 +1,14 @@
 """A tree made of parts: each unpacked by itself, in parallel, then moved into the tree one after the other in a fixed order."""
 
 # Plain strings for paths: pathlib is too slow for a hundred thousand files.
-# ruff: noqa: PTH102, PTH104, PTH105, PTH211
+# ruff: noqa: PTH102, PTH104, PTH105, PTH114, PTH115, PTH211
 
 from __future__ import annotations
 
+import filecmp
 import os
 import stat
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -107,8 +108,17 @@ class PartTree:
         return ExseosError(f"{path[:200]!r} {what}", where=self.name, hint=HINT)
 
 
-def fill(tree: Path, parts: Sequence[tuple[str, Callable[[Path, Allowance], None]]], progress: Progress, task: str) -> None:
-    """Make each of the named ``parts`` in a folder of its own and merge them into ``tree`` in order: later files win."""
+def fill(
+    tree: Path,
+    parts: Sequence[tuple[str, Callable[[Path, Allowance], None]]],
+    progress: Progress,
+    task: str,
+    guests: Collection[str] = (),
+) -> None:
+    """Make each of the named ``parts`` in a folder of its own and merge them into ``tree`` in order: later files win.
+
+    ``guests`` are parts that may not: ``ExseosError`` if one has another file where an earlier part has one.
+    """
     home = tree.parent / "parts"
     home.mkdir()
     whole = Allowance(task, MAX_IMAGE_BYTES, MAX_IMAGE_ENTRIES)
@@ -123,14 +133,14 @@ def fill(tree: Path, parts: Sequence[tuple[str, Callable[[Path, Allowance], None
         jobs = [pool.submit(make, number, name, action) for number, (name, action) in enumerate(parts)]
         try:
             for done, ((name, _), job) in enumerate(zip(parts, jobs, strict=True), 1):
-                _merge(os.fspath(job.result()), os.fspath(tree), name)
+                _merge(os.fspath(job.result()), os.fspath(tree), name, guest=name in guests)
                 progress.advance(task, done, len(parts), "parts")
         finally:
             for job in jobs:
                 job.cancel()
 
 
-def _merge(source: str, target: str, name: str) -> None:
+def _merge(source: str, target: str, name: str, *, guest: bool) -> None:
     with os.scandir(source) as found:
         entries = list(found)
     for entry in entries:
@@ -143,6 +153,15 @@ def _merge(source: str, target: str, name: str) -> None:
         if is_folder != entry.is_dir(follow_symlinks=False):
             raise ExseosError(f"{entry.name!r} is a folder in one package and a file or link in another", where=name)
         if is_folder:
-            _merge(entry.path, there, name)
+            _merge(entry.path, there, name, guest=guest)
+        elif guest and not _same(entry.path, there):
+            raise ExseosError(f"{entry.name!r} is another file than an earlier package has in its place", where=name, hint=HINT)
         else:
             os.replace(entry.path, there)
+
+
+def _same(one: str, two: str) -> bool:
+    """Whether two files or links, in nobody's hands but ours, are the same."""
+    if os.path.islink(one) or os.path.islink(two):
+        return os.path.islink(one) and os.path.islink(two) and os.readlink(one) == os.readlink(two)
+    return os.lstat(one).st_mode == os.lstat(two).st_mode and filecmp.cmp(one, two, shallow=False)

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from installer.exceptions import InstallerError
+from installer.records import InvalidRecordEntry
 
 from exseos.errors import ExseosError
 from exseos.image.bounds import HINT, MAX_PART_BYTES, MAX_PART_ENTRIES, path_problem
@@ -38,6 +39,7 @@ _FORBIDDEN = (
     zipfile.BadZipFile,
     zlib.error,
     InstallerError,
+    InvalidRecordEntry,
 )
 """What zipfile, installer and what they use raise for a file that is not what it should be."""
 

@@ -37,13 +37,14 @@ if TYPE_CHECKING:
 PREFIX = "opt/exseos"
 SITE_PACKAGES = f"{PREFIX}/lib/python3.11/site-packages"
 INTERPRETER = "/usr/bin/python3"
-_SCHEMES = {
+SCHEMES = {
     "purelib": SITE_PACKAGES,
     "platlib": SITE_PACKAGES,
     "scripts": f"{PREFIX}/bin",
     "data": PREFIX,
     "headers": f"{PREFIX}/include",
 }
+"""Where the image has what a wheel brings under each name."""
 _MAX_TEXT = {"RECORD": 32 << 20, "WHEEL": 64 << 10, "entry_points.txt": 256 << 10}
 """Bytes of the files that describe a wheel; of any other nothing is read."""
 _MAX_LINE = {"WHEEL": 500, "entry_points.txt": 500}
@@ -75,7 +76,7 @@ def _identity(archive: zipfile.ZipFile) -> tuple[str, str]:
     return found[0]["name"], found[0]["version"]
 
 
-class _Wheel(WheelFile):
+class NamedWheel(WheelFile):
     """A wheel named by its content: in the cache its file is named by a digest."""
 
     def __init__(self, archive: zipfile.ZipFile) -> None:
@@ -109,7 +110,7 @@ class _Wheel(WheelFile):
 
 def _install(path: Path, root: Path, allowance: Allowance) -> None:
     with open_wheel(path) as archive:
-        wheel = _Wheel(archive)
+        wheel = NamedWheel(archive)
         name = f"{wheel.distribution} {wheel.version}"
         with wheel_errors(name), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of bytecode that a wheel brings, and that is left out
@@ -122,7 +123,7 @@ class _TreeDestination(WheelDestination):
     The wheel's RECORD saves hashing again what it has a digest of: the wheel as a whole was checked, and the zip has checksums.
     """
 
-    def __init__(self, part: PartTree, wheel: _Wheel) -> None:
+    def __init__(self, part: PartTree, wheel: NamedWheel) -> None:
         self._part = part
         self._records = wheel.records()
         self._sizes = wheel.sizes()
@@ -142,12 +143,12 @@ class _TreeDestination(WheelDestination):
         known = self._records.get(getattr(stream, "name", ""))
         if known is None:
             return self._write(scheme, name, _chunks(stream), is_executable)
-        self._part.file(f"{_SCHEMES[scheme]}/{name}", _chunks(stream), is_executable)
+        self._part.file(f"{SCHEMES[scheme]}/{name}", _chunks(stream), is_executable)
         return RecordEntry(name, known.hash_, known.size)
 
     def finalize_installation(self, scheme: Scheme, record_file_path: str, records: Iterable[tuple[Scheme, RecordEntry]]) -> None:
         def prefix(other: Scheme) -> str | None:
-            return None if other == scheme else posixpath.relpath(_SCHEMES[other], _SCHEMES[scheme]) + "/"
+            return None if other == scheme else posixpath.relpath(SCHEMES[other], SCHEMES[scheme]) + "/"
 
         with construct_record_file(records, prefix) as stream:
             self._write(scheme, record_file_path, _chunks(stream), executable=False)
@@ -162,7 +163,7 @@ class _TreeDestination(WheelDestination):
                 size += len(chunk)
                 yield chunk
 
-        self._part.file(f"{_SCHEMES[scheme]}/{path}", hashed(), executable)
+        self._part.file(f"{SCHEMES[scheme]}/{path}", hashed(), executable)
         return RecordEntry(path, Hash("sha256", _base64(digest.digest())), size)
 
 

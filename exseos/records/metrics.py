@@ -10,6 +10,8 @@ from exseos.records.bounded import read_json
 
 _LIMIT_BYTES = 4 << 20
 _MOST = 50_000
+_LONGEST = 1000
+"""Characters of a text of a metric, as in the index."""
 
 
 def parse_metrics(data: bytes, where: str) -> list[Metric]:
@@ -22,13 +24,15 @@ def parse_metrics(data: bytes, where: str) -> list[Metric]:
         if not isinstance(one, dict) or len(one) > len(Metric.model_fields):
             raise CapsuleError(f"not a list of metrics: {number} is none", where=where)
         try:
-            metric = Metric.model_validate(one)
+            metric = Metric.model_validate(one, strict=True)
         except ValidationError as error:
             first = error.errors(include_input=False, include_url=False)[0]
             place = ".".join(map(str, (number, *first["loc"])))
             raise CapsuleError(f"not a list of metrics: {place}: {first['msg']}", where=where) from error
         except OverflowError as error:
             raise CapsuleError(f"not a list of metrics: {number}.value: {error}", where=where) from error
+        if long := [name for name, value in metric if isinstance(value, str) and len(value) > _LONGEST]:
+            raise CapsuleError(f"not a list of metrics: {number}.{long[0]} has more than {_LONGEST} characters", where=where)
         if found.setdefault((metric.name, metric.level, metric.scope), metric) is not metric:
             raise CapsuleError(f"{metric.name} ({metric.level}) of {metric.scope} is measured twice", where=where)
     return list(found.values())

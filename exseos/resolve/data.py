@@ -159,7 +159,7 @@ def member_chunks(name: str, wheel: Path, member: str, size: int | None = None) 
 
 def _similar(member: str, archive: zipfile.ZipFile) -> list[str]:
     """Up to ten files of ``archive``: those of the same name elsewhere, else those with similar names."""
-    names = sorted(entry for entry in archive.namelist() if entry.isprintable() and not entry.endswith("/"))[:10_000]
+    names = sorted(entry for entry in archive.namelist() if is_plain(entry) and not entry.endswith("/"))[:10_000]
     base = member.rsplit("/", 1)[-1]
     return ([entry for entry in names if entry.endswith(f"/{base}")] or difflib.get_close_matches(member, names, 10, 0.3) or names)[:10]
 

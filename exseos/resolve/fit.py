@@ -20,6 +20,7 @@ from exseos.lock import DataPin, ExseosPin, Lock, WheelPin
 from exseos.resolve.index import named_tags, wheel_tags
 from exseos.resolve.toolchains import vendor_toolchains, wanted_versions
 from exseos.spec.models import Experiment, Source
+from exseos.text import visible
 
 _LONGEST = 500
 """Characters of a requirement that is judged: what is longer could take long."""
@@ -77,7 +78,7 @@ def _requirements(lock: Lock, experiment: Experiment) -> Iterator[str]:
             if len(text) > _LONGEST:
                 raise ValueError("longer than is judged")
             wanted = Requirement(text)
-            if wanted.marker is not None and not wanted.marker.evaluate(_environment(lock.python)):
+            if wanted.marker is not None and not wanted.marker.evaluate(target_environment(lock.python)):
                 continue
             pin = pinned.get(canonicalize_name(wanted.name))
             fits = pin is not None and wanted.specifier.contains(Version(pin.version), prereleases=True)
@@ -91,7 +92,7 @@ def _requirements(lock: Lock, experiment: Experiment) -> Iterator[str]:
             yield f"{place} is not what the lock pins ({_shown(pin.version)})"
 
 
-def _environment(python: str) -> dict[str, str]:
+def target_environment(python: str) -> dict[str, str]:
     """What markers are evaluated for: the image and not this machine (PEP 508), as uv sees it."""
     return {
         "implementation_name": "cpython",
@@ -207,5 +208,4 @@ def _twice(names: Iterable[str]) -> list[str]:
 
 def _shown(text: str) -> str:
     """A text of the capsule as it may stand in a message: short, and without what moves a cursor."""
-    short = text if len(text) <= 80 else f"{text[:80]}…"
-    return short if short.isprintable() else ascii(short)
+    return visible(text, escaped=True, limit=80)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -55,14 +56,20 @@ def read_spec(path: FilePath, check: Check = lambda experiment: []) -> Spec:
     return parse_spec(_text(path), path, check)
 
 
-def parse_spec(text: str, path: FilePath, check: Check = lambda experiment: []) -> Spec:
-    """As ``read_spec``, of a text that stands, or would stand, at ``path``."""
+def parse_spec(text: str, path: FilePath, check: Check = lambda experiment: [], *, searchable: bool = True) -> Spec:
+    """As ``read_spec``, of a text that stands, or would stand, at ``path``; unless ``searchable``, a spec with searches is refused.
+
+    With searches the time grows with their product: only without them it is bounded, whatever the text is.
+    """
     document = load(text, path.name)
     if not isinstance(document.value, dict):
         raise UsageError("a spec is a mapping of keys to values", where=str(path), hint="Start from `exseos init NAME`.")
     problems: list[Problem] = []
     searches: dict[Path, Range | Choice] = {}
-    for place, raw in find_searches(document.value).items():
+    found = find_searches(document.value)
+    if not searchable and (found or document.value.get("search") is not None):
+        raise UsageError("this version reads capsules of one trial, and the spec has searches", where=str(path))
+    for place, raw in found.items():
         if is_fixed(place):
             problems.append(Problem(place, "cannot be searched: it is the same in every trial"))
         try:
@@ -81,9 +88,11 @@ def parse_spec(text: str, path: FilePath, check: Check = lambda experiment: []) 
 
 def _text(path: FilePath) -> str:
     try:
-        if path.stat().st_size > MAX_BYTES:
+        with path.open("rb") as stream:
+            data = stream.read(MAX_BYTES + 1)
+        if len(data) > MAX_BYTES:
             raise UsageError("a spec is at most 256 KiB", where=str(path))
-        return path.read_text(encoding="utf-8")
+        return io.TextIOWrapper(io.BytesIO(data), encoding="utf-8").read()
     except FileNotFoundError as error:
         raise UsageError("there is no such spec", where=str(path), hint="Name a spec.yaml, or make one with `exseos init NAME`.") from error
     except IsADirectoryError as error:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
 from exseos.spec.values import (
     PART,
+    PRECISION,
     Call,
     DesignName,
     Fraction,
@@ -23,10 +24,12 @@ from exseos.spec.values import (
     PositiveInt,
     PythonRequirement,
     RelativePath,
+    Sentence,
     Sha256,
     Step,
     Tolerance,
     Url,
+    Word,
 )
 
 
@@ -144,7 +147,7 @@ class Convert(Section):
     backend: Literal["Vitis", "Vivado", "Quartus", "oneAPI", "Catapult", "Libero"] = "Vitis"
     io_type: Literal["io_parallel", "io_stream"] = "io_parallel"
     strategy: Literal["latency", "resource", "distributed_arithmetic"] = "latency"
-    precision: str = "ap_fixed<16,6>"
+    precision: Annotated[str, Field(pattern=PRECISION, description="a type such as 'ap_fixed<16,6>', or 'auto'")] = "ap_fixed<16,6>"
     reuse_factor: PositiveInt = 1
     part: Annotated[str, Field(pattern=PART, description="a part or family such as 'xcvu13p-flga2577-2-e' or 'Agilex7'")] | None = None
     clock_ns: PositiveFloat = 5.0
@@ -198,12 +201,12 @@ class Study(Section):
 class Claim(Section):
     """A sentence of the paper, tied to a number and a tolerance (``absolute`` or ``relative``; none: exactly equal)."""
 
-    text: str
-    trial: str = "best"
+    text: Sentence
+    trial: Word = "best"
     stage: Name | None = Field(
         None, description="the stage that measured it, where several measured such a number", exclude_if=lambda stage: stage is None
     )
-    metric: str
+    metric: Word
     level: Literal["float", "csim", "rtl", "gate", "estimated", "cosimulated", "synthesized", "routed"]
     value: FiniteFloat
     absolute: Tolerance | None = None
@@ -221,10 +224,10 @@ class Experiment(Section):
 
     exseos: Literal[1]
     name: Name
-    title: str
+    title: Sentence
     description: str = ""
     authors: list[Author] = Field(default_factory=list)
-    license: str = "CC-BY-4.0"
+    license: Word = "CC-BY-4.0"
     environment: Environment = Environment()
     data: Annotated[dict[Name, Source], Field(min_length=1)]
     files: list[RelativePath] = Field(default_factory=list)
@@ -240,7 +243,7 @@ class Experiment(Section):
     synthesize: Synthesize | Annotated[list[Synthesize], Field(min_length=1)] | None = None
     implement: Implement | Annotated[list[Implement], Field(min_length=1)] | None = None
     search: Study | None = None
-    claims: list[Claim] = Field(default_factory=list)
+    claims: Annotated[list[Claim], Field(max_length=300)] = Field(default_factory=list)
 
     @property
     def user_files(self) -> list[str]:

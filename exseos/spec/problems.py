@@ -34,6 +34,7 @@ _EXPECTED = {
     "model_attributes_type": "a mapping of keys to values",
     "finite_number": "a finite number",
 }
+_MOST_LISTED = 200
 _PLAIN_KEY = re.compile(r"[\w-]+")
 _BOUNDS = {"greater_than", "greater_than_equal", "less_than", "less_than_equal"}
 
@@ -51,8 +52,10 @@ class SpecError(UsageError):
 
     def __init__(self, document: Document, name: str, problems: Iterable[Problem]) -> None:
         self.problems = sorted(set(problems), key=lambda problem: (document.line(problem.path), dotted(problem.path), problem.what))
-        lines = [f"{name}:{document.line(problem.path)}: {dotted(problem.path)}: {problem.what}" for problem in self.problems]
-        count = "1 problem" if len(lines) == 1 else f"{len(lines)} problems"
+        listed = self.problems[:_MOST_LISTED]
+        lines = [f"{name}:{document.line(problem.path)}: {dotted(problem.path)}: {problem.what}" for problem in listed]
+        count = "1 problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
+        count += f", of which these are the first {len(lines)}," if len(lines) < len(self.problems) else ""
         super().__init__(f"{count} in the spec\n" + "\n".join(lines), hint="`exseos schema` prints every key with what it takes.")
 
 

@@ -9,17 +9,11 @@ from typing import Any
 from exseos.spec.models import Experiment
 from exseos.spec.problems import Problem
 from exseos.spec.yaml12 import Path
+from exseos.stages import KINDS
 
 _LARGEST = 2**53 - 1
-_SECTION_OF_LEVEL = {
-    "csim": "simulate",
-    "rtl": "synthesize",
-    "estimated": "synthesize",
-    "cosimulated": "synthesize",
-    "synthesized": "synthesize",
-    "gate": "implement",
-    "routed": "implement",
-}
+_SECTION_OF_LEVEL = {level: kind.section for kind in KINDS.values() for level in kind.levels}
+"""The section whose stages are there to measure a level."""
 _RESERVED_DATA = "prepared"
 """Prepared arrays stand beside the data sources in a capsule, in a folder of this name."""
 

@@ -12,6 +12,7 @@ from exseos.text import is_plain
 
 NAME_PATTERN = r"^[a-z0-9]([a-z0-9_-]{0,62}[a-z0-9])?$"
 NAME_WORDS = "1 to 64 lower-case letters, digits, '-' and '_', with a letter or digit at both ends"
+PRECISION = r"^[a-z][a-z0-9_]*(<[A-Za-z0-9_, -]+>)?$"
 PART = r"^[A-Za-z0-9][A-Za-z0-9_.:/-]*$"
 """A part, a family, or a board support package and its variant: what may stand in scripts and makefiles."""
 Name = Annotated[str, Field(pattern=NAME_PATTERN, description=NAME_WORDS)]
@@ -28,7 +29,15 @@ PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 PositiveInt = Annotated[int, Field(ge=1, lt=2**53)]
 
 
+# What a capsule keeps of a spec has bounds (exseos.records.index): told now, not when hours of work are to be packed.
+Word = Annotated[str, Field(max_length=1000)]
+Sentence = Annotated[str, Field(max_length=10_000)]
+_LONGEST_PATH = 1000
+
+
 def _relative(path: str) -> str:
+    if len(path.encode(errors="replace")) > _LONGEST_PATH:
+        raise ValueError(f"must have at most {_LONGEST_PATH} bytes")
     plain = is_plain(path) and "\\" not in path
     if not plain or any(part in ("", ".", "..") for part in path.split("/")):
         raise ValueError("must be a relative path inside the spec's folder, such as 'experiment.py' or 'model/layers.py'")

@@ -19,6 +19,8 @@ Path = tuple[str | int, ...]
 
 _DEEPEST = 64
 """Levels of nesting; PyYAML's time grows with their square, and Python's stack ends at some hundreds."""
+_MOST_TOKENS = 20_000
+"""A list of 5,000 columns needs 10,000; PyYAML and all that is said of each value take a second for these, and a minute for 250,000."""
 _STEPS: dict[type[yaml.Token], int] = {
     **dict.fromkeys(
         (yaml.FlowSequenceStartToken, yaml.FlowMappingStartToken, yaml.BlockSequenceStartToken, yaml.BlockMappingStartToken), 1
@@ -59,7 +61,12 @@ def load(text: str, name: str) -> Document:
     """Parse one document; ``name`` is the file named in errors (``UsageError`` with the line)."""
     try:
         depth = 0
-        for token in yaml.scan(text, Loader=yaml.SafeLoader):
+        for number, token in enumerate(yaml.scan(text, Loader=yaml.SafeLoader)):
+            if number > _MOST_TOKENS:
+                hint = "Put long lists into a file of the experiment."
+                raise UsageError(
+                    "the spec has more values than any experiment needs", where=f"{name}:{token.start_mark.line + 1}", hint=hint
+                )
             depth += _STEPS.get(type(token), 0)
             if depth > _DEEPEST:
                 raise UsageError("the values are nested too deeply", where=f"{name}:{token.start_mark.line + 1}")

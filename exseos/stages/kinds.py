@@ -22,12 +22,18 @@ class Kind:
     by_toolchain: bool = False
     """Whether a toolchain does the work, which then says if the outputs are exact or recorded."""
     levels: tuple[Level, ...] = ()
-    """The levels of the metrics that it may measure."""
+    """The levels of the metrics that it is there to measure."""
+    further: tuple[Level, ...] = ()
+    """Levels that reports of some tools have besides."""
     room: str = "results"
     """Where a capsule keeps its exact outputs: ``results``, or ``data`` for what may be left out."""
     numerics: bool = False
     """Whether it computes in floating point by TensorFlow: on a CPU where the numerics probe gives
     other bytes, outputs of operations that are not known to be exact are judged by tolerance."""
+
+    def may_measure(self, level: Level) -> bool:
+        """Whether a metric of ``level`` can come from it."""
+        return level in self.levels or level in self.further
 
     def location(self, stage: str, trial: str, *, exact: bool) -> str:
         """The folder of a capsule that holds the outputs of ``stage`` of ``trial``."""
@@ -50,15 +56,17 @@ KINDS: Mapping[str, Kind] = {
             ("prepare", "train", "evaluate", "convert", "simulate"),
             by_toolchain=True,
             levels=("rtl", "estimated", "cosimulated", "synthesized"),
+            further=("csim", "routed"),
         ),
         Kind(
             "implement",
             "implement",
             ("prepare", "synthesize"),
             by_toolchain=True,
-            levels=("gate", "routed", "synthesized"),
+            levels=("gate", "routed"),
+            further=("synthesized", "estimated"),
         ),
-        Kind("reread", "", ("recorded",), levels=("estimated", "cosimulated", "synthesized", "routed")),
+        Kind("reread", "", ("recorded",), further=("csim", "rtl", "estimated", "cosimulated", "synthesized", "gate", "routed")),
     )
 }
 """In the order in which a trial runs them. ``reread`` is of replays alone: the metrics of a vendor's

@@ -19,7 +19,7 @@ from exseos.engines.base import Command, Engine, ImageSource, Limits, Mount, Pro
 from exseos.errors import HostError, StageError
 from exseos.manifest import Manifest
 from exseos.progress import Progress
-from exseos.store import Store, host_errors
+from exseos.store import Store, host_errors, plain_modes
 from exseos.study.vendor import Vendor
 from exseos.study.warm import MOUNTED, warm_folder
 from exseos.text import visible
@@ -29,6 +29,8 @@ from exseos.worker.warm import environment as warm_environment
 
 _START_SECONDS = 120.0
 _SPARE_SECONDS = 120.0
+_EXCESS = "more than"
+"""How an engine begins to say that a container wrote too much."""
 _END_SECONDS = 30.0
 _MOST_PROGRESS = 200
 _MOST_SAID = 20_000
@@ -90,6 +92,7 @@ class Session:
         warm = warm_folder(self._engine, self._image, self._limits, self._store, self._progress)
         for name in ("in", "out"):
             (self._folder / name).mkdir()
+            (self._folder / name).chmod(0o755)
         mounts = [Mount(self._folder / "in", "/in"), Mount(self.output, "/out", writable=True)]
         variables = environment()
         if self._files is not None:
@@ -192,6 +195,7 @@ class Session:
                     os.link(folder / entry.path, path)
                 except OSError:
                     shutil.copyfile(folder / entry.path, path)
+            plain_modes(half)
             half.rename(target)
         return f"/in/{target.name}"
 
@@ -268,7 +272,7 @@ class Session:
         hint = visible(failure.hint, lines=True) if failure.hint else None
         return kind(visible(text, lines=True, limit=_MOST_SAID), where=where, hint=hint)
 
-    def _died(self, what: str) -> HostError:
+    def _died(self, what: str) -> HostError | StageError:
         assert self._process is not None
         try:
             code: int | None = self._process.wait(5)
@@ -280,6 +284,12 @@ class Session:
         reason = self._process.reason() or f"exit code {code}"
         self.end()
         tail = "\n".join(f"  | {visible(line, escaped=True)}" for line in self._process.stderr_tail().splitlines()[-15:])
+        if reason.startswith(_EXCESS):
+            return StageError(
+                f"the stage was ended: {reason}" + (f"\n{tail}" if tail else ""),
+                where=what,
+                hint="Let the code write less; docs/engines.md has the limits.",
+            )
         if self._late:
             return HostError(
                 f"the worker did not answer within {_START_SECONDS:g} s" + (f"\n{tail}" if tail else ""),

@@ -125,6 +125,13 @@ def _run(workers: Workers, stage: StagePlan, then: StagePlan | None, key: str, s
             raise
         hint = f"{error.hint}\nThe whole log: {log}" if error.hint else f"The whole log: {log}"
         raise type(error)(error.what, where=error.where, hint=hint) from error
+    for metric in read_metrics(outcome.folder):
+        if not stage.declared.may_measure(metric.level):
+            raise StageError(
+                f"it measured {metric.name} at level {metric.level}, which no stage {stage.kind} does",
+                where=stage.name,
+                hint=f"Let the code of the experiment write no {METRICS_FILE}: `evaluate` measures the model.",
+            )
     return workers.store.put(key, outcome.folder, dict(outcome.facts))
 
 

@@ -17,7 +17,7 @@ from exseos.errors import ExseosError, HostError, StageError
 from exseos.manifest import Manifest
 from exseos.progress import Progress
 from exseos.removal import remove_tree
-from exseos.store import Store, host_errors
+from exseos.store import Store, host_errors, plain_modes
 from exseos.study.outputs import Bounds, collect
 from exseos.study.plan import StagePlan
 from exseos.study.session import Session
@@ -68,6 +68,7 @@ class Workers:
 
     def __enter__(self) -> Workers:
         self.folder.mkdir(exist_ok=True)
+        plain_modes(self.files)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

@@ -7,6 +7,7 @@ other files. So all of its names are looked up before Keras sees it: layers and 
 from __future__ import annotations
 
 import json
+import re
 import sys
 import zipfile
 from collections.abc import Iterator
@@ -23,6 +24,8 @@ _VALUES = {"__bytes__", "__ellipsis__", "__keras_tensor__", "__numpy__", "__slic
 """Keras's names of plain values."""
 _CODE = {"FlaxLayer", "JaxLayer", "Lambda", "TFSMLayer", "TorchModuleWrapper"}
 """Layers of Keras that run code of the file or of another one."""
+_PLAIN = re.compile(r"[A-Za-z0-9_ .,:>-]*")
+"""What names and words in a configuration are made of: some become words of C++ and of tools' scripts."""
 _HINT = "Use layers of Keras and HGQ2 only: no Lambda and no class of your own can be loaded without your code, or become hardware."
 
 
@@ -35,7 +38,13 @@ def load_model(path: Path) -> Any:
 
     with suppress(ModuleNotFoundError):  # an image without it has no such layers
         import hgq  # noqa: F401  (registers its layers with Keras)
-    for configuration in _named(_configuration(path)):
+    whole = _configuration(path)
+    for text in _texts(whole):
+        if not _PLAIN.fullmatch(text):
+            what = f"the trained model has a name or word {text[:100]!r}"
+            hint = "Name layers and all that belongs to them with letters, digits and _ alone."
+            raise StageError(what, where=path.name, hint=hint)
+    for configuration in _named(whole):
         if foreign := _foreign(configuration):
             raise StageError(f"the trained model needs {foreign}", where=path.name, hint=_HINT)
     try:
@@ -86,6 +95,19 @@ def _named(value: Any) -> Iterator[dict[str, Any]]:
             waiting += one.values()
         elif isinstance(one, list):
             waiting += one
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text in ``value``, keys included."""
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, dict):
+            waiting += [*one, *one.values()]
+        elif isinstance(one, list):
+            waiting += one
+        elif isinstance(one, str):
+            yield one
 
 
 def _foreign(one: dict[str, Any]) -> str:

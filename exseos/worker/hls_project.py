@@ -27,6 +27,7 @@ PROJECT = "myproject"
 FOLDER = "hls4ml"
 _LIBERO_OUTPUTS = re.compile(r"i < \d+(; i\+\+\) \{\s+(\w+)_struct\.data\[i\] = \2\[i\];)")
 """The loop that hands the outputs over."""
+_IDENTIFIER = re.compile("[A-Za-z_][A-Za-z0-9_]*")
 _DENSE = ("Dense", "EinsumDense")
 
 
@@ -61,6 +62,13 @@ def write_project(model: Any, settings: Settings, rows: Any, output: Path, stamp
             where="convert",
             hint="One of each can be converted.",
         )
+    for layer in model.layers:
+        if not _IDENTIFIER.fullmatch(layer.name):
+            raise StageError(
+                f"the layer {layer.name!r} has a name that cannot be one in C++",
+                where="convert",
+                hint="hls4ml makes types of the names of layers: use letters, digits and _ alone.",
+            )
     with _explained(settings.backend):
         config, softmaxes = _configuration(model, settings, rows)
         # The path that hls4ml writes into the project is the one it is given.

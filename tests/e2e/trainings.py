@@ -26,13 +26,11 @@ Changes = Mapping[str, Mapping[str, Any]]
 """Section of the stage's parameters → parameter → value."""
 
 
-EVALUATED = ", evaluated"
-"""Behind the name of a training: what ``evaluate`` made of it."""
 WHOLE_MAGIC = "magic: as it is"
 
 
 def goldens() -> dict[str, str]:
-    """Experiment and run → digest of all outputs: of ``prepare``, of each training, and of its evaluation. The same on every CPU."""
+    """Experiment and run → digest of all outputs: of ``prepare``, of each training, and of its measurement. The same on every CPU."""
     found: dict[str, str] = json.loads(Path(__file__).with_name("goldens.json").read_text())
     return found
 
@@ -54,10 +52,10 @@ class Trainings:
         self.ready, self._store, self._scratch = ready, store, scratch
         scratch.mkdir()
 
-    def run(self, engine: Engine, runs: Mapping[str, Changes], own_code: Collection[str] = ()) -> dict[str, Ran]:
+    def run(self, engine: Engine, runs: Mapping[str, Changes], unmeasured: Collection[str] = ()) -> dict[str, Ran]:
         """What the stages made: ``prepare``, a training for each name in ``runs``, and what ``evaluate`` made of it.
 
-        The latter is called ``NAME, evaluated``; a model of the user's own layers is not: ``evaluate`` refuses ``own_code``.
+        The latter is called ``NAME, evaluated``; a model of the user's own layers, which it does not take, is ``unmeasured``.
         """
         stages = {stage.name: stage for stage in plan(self.ready.experiment)}
         prepare, train, evaluate = stages["prepare"], stages["train"], stages["evaluate"]
@@ -65,10 +63,10 @@ class Trainings:
         for name, changes in runs.items():
             given = {section: {**(own or {}), **changes.get(section, {})} for section, own in train.parameters.items()}
             jobs.append((name, replace(train, parameters=given)))
-            jobs += [(name + EVALUATED, evaluate)] if name not in own_code else []
+            jobs += [(measured(name), evaluate)] if name not in unmeasured else []
         found: dict[str, Ran] = {}
         inputs: dict[str, tuple[Path, Manifest]] = {}
-        folder = Path(tempfile.mkdtemp(prefix="workers-", dir=self._scratch))
+        folder = Path(tempfile.mkdtemp(prefix="workers-", dir=self._scratch))  # several may run at once
         request = BuildRequest(Path("spec.yaml"), limits=Limits(seconds=_SECONDS))
         with workers_of(self.ready, engine, request, folder, self._store, Quiet()) as workers:
             for (name, stage), (_, then) in zip(jobs, [*jobs[1:], ("", None)], strict=True):
@@ -76,6 +74,19 @@ class Trainings:
                 inputs[stage.name] = outcome.folder, outcome.manifest
                 found[name] = _ran(outcome)
         return found
+
+
+_MEASURED = ", evaluated"
+
+
+def measured(name: str) -> str:
+    """The measurement of the training ``name``."""
+    return name + _MEASURED
+
+
+def is_measured(run: str) -> bool:
+    """Whether a run is the measurement of a training."""
+    return run.endswith(_MEASURED)
 
 
 def _ran(outcome: Outcome) -> Ran:

@@ -280,11 +280,6 @@ static int deep(char **argument) { /* folder, depth: makes folders within each o
     return beat();
 }
 
-static int hide(char **argument) { /* folder: what is written there cannot be seen by its owner */
-    if (chdir(argument[0]) != 0 || mkdir("d", 0777) != 0 || open("d/x", O_WRONLY | O_CREAT, 0666) < 0) return 1;
-    return chmod("d", 0) != 0 ? 1 : beat();
-}
-
 static int clutter(char **argument) { /* folder, path on the host: what a reader may hang on or be led away by */
     if (chdir(argument[0]) != 0 || mkfifo("pipe", 0666) != 0 || mkdir("sub", 0777) != 0) return 1;
     struct sockaddr_un name = {.sun_family = AF_UNIX, .sun_path = "socket"};
@@ -393,7 +388,7 @@ int main(int count, char **argument) {
         int (*way)(char **);
     } ways[] = {{"network", network}, {"loopback", loopback}, {"write", write_files}, {"read", read_files}, {"privileges", privileges}, {"keys", keys}, {"calls", calls}, {"absent", absent}, {"needed", needed},
                 {"families", families}, {"foreign", foreign}, {"set_id", set_id}, {"files", files}, {"sparse", sparse}, {"deep", deep},
-                {"hide", hide}, {"clutter", clutter}, {"swap", swap}, {"who", who},
+                {"clutter", clutter}, {"swap", swap}, {"who", who},
                 {"forks", forks}, {"opens", opens}, {"eat", eat}, {"fill", fill}, {"shout", shout}, {"stubborn", stubborn},
                 {"terminal", terminal}, {"look", look}, {"environment", environment}, {"cat", cat}, {"exit", leave}, {"raise", suicide}};
     char host[256] = "";

@@ -61,6 +61,26 @@ def test_folders_may_be_64_deep(tmp_path: Path) -> None:
     assert reasons(tmp_path, limits=many) == ["folders of output more than 64 deep"]
 
 
+def test_what_cannot_be_counted_is_too_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files in it could grow unseen: a program may keep them open after it closed the folder for its owner."""
+    (tmp_path / "closed").mkdir()
+    (tmp_path / "closed").chmod(0)
+    monkeypatch.chdir(tmp_path)
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        if os.geteuid() == 0:  # whom nothing is closed to
+            tmp_path.chmod(0o755)
+            os.setuid(12345)
+        os.write(write, repr(reasons(Path())).encode())
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    assert os.read(read, 1000).decode() == "['a folder of output that its owner may not read']"
+    os.close(read)
+    os.close(write)
+    (tmp_path / "closed").chmod(0o755)
+
+
 def test_a_full_disk_is_told_if_it_was_not_full_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     free = [1 << 40, 5]
     monkeypatch.setattr(watch, "_free", lambda root: free.pop(0))

@@ -11,7 +11,7 @@ import random
 import sys
 import tarfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,11 +49,12 @@ def ar(tar: bytes, compression: str = "xz") -> bytes:
     return text
 
 
-def wheel(name: str, version: str, files: Mapping[str, bytes], entry_points: str = "") -> bytes:
+def wheel(name: str, version: str, files: Mapping[str, bytes], entry_points: str = "", requires: Sequence[str] = ()) -> bytes:
     """A wheel with ``files``; those below ``NAME-VERSION.data/scripts/`` are scripts."""
+    needs = "".join(f"Requires-Dist: {one}\n" for one in requires)
     info = f"{name}-{version}.dist-info"
     content = dict(files) | {
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n".encode(),
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{needs}".encode(),
         f"{info}/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
     if entry_points:

