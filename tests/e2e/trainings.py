@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -65,7 +66,7 @@ class Trainings:
             jobs += [(measured(name), evaluate)] if name not in unmeasured else []
         found: dict[str, Ran] = {}
         inputs: dict[str, tuple[Path, Manifest]] = {}
-        folder = self._scratch / f"workers {len(list(self._scratch.iterdir()))}"
+        folder = Path(tempfile.mkdtemp(prefix="workers-", dir=self._scratch))  # several may run at once
         request = BuildRequest(Path("spec.yaml"), limits=Limits(seconds=_SECONDS))
         with workers_of(self.ready, engine, request, folder, self._store, Quiet()) as workers:
             for (name, stage), (_, then) in zip(jobs, [*jobs[1:], ("", None)], strict=True):
@@ -75,9 +76,17 @@ class Trainings:
         return found
 
 
+_MEASURED = ", evaluated"
+
+
 def measured(name: str) -> str:
     """The measurement of the training ``name``."""
-    return f"{name}, evaluated"
+    return name + _MEASURED
+
+
+def is_measured(run: str) -> bool:
+    """Whether a run is the measurement of a training."""
+    return run.endswith(_MEASURED)
 
 
 def _ran(outcome: Outcome) -> Ran:
