@@ -41,8 +41,8 @@ def test_a_lie_is_a_fault() -> None:
 
     import rfc8785
 
-    from tests.hostile.resealing import reidentify
     from tests.hostile.meaning import lies
+    from tests.hostile.resealing import reidentify
 
     own = next(data for name, data in original().items() if name.startswith("lock/wheels/"))
     from exseos.digest import sha256_bytes

@@ -261,7 +261,7 @@ class Bench:
         output = self.folder / name
         output.mkdir()
         inputs = {stage: self.folder / stage for stage in stages}
-        context = Context({role: section}, 0, inputs, {}, self.folder, output, {self.case.name: self.tool}, seconds)
+        context = Context({role: section}, 0, inputs, {}, self.folder, output, {self.case.name: self.tool}, seconds=seconds)
         getattr(self.toolchain, role)(context)
         return output
 
