@@ -7,12 +7,20 @@ import re
 import shutil
 import signal
 import zipfile
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
+from exseos.capsule import replay as replaying
 from exseos.capsule.inspect import inspect
 from exseos.capsule.verdict import Verdict
+from exseos.engines.base import Command, ImageSource, Limits, Mount, Process
+from exseos.engines.bubblewrap import Bubblewrap
+from exseos.progress import Quiet
+from exseos.store import Store
 from tests.e2e.conftest import CAPSULE, require_engine
 from tests.e2e.running import Ended, Exseos
 from tests.e2e.test_full_disk import disk
@@ -70,7 +78,30 @@ def test_too_little_time(exseos: Exseos, capsule: Path) -> None:
     assert "--hours" in why["synthesize"]
 
 
-def test_a_tool_that_this_machines_copy_of_the_image_lacks(exseos: Exseos, capsule: Path, tmp_path: Path) -> None:
+class WithoutTools(Bubblewrap):
+    """Workers that find no program, as in an image that lacks them."""
+
+    name: ClassVar[str] = "without tools"
+
+    def start(self, image: ImageSource, command: Command, mounts: Sequence[Mount], limits: Limits) -> Process:
+        if command.argv[-1] == "exseos.worker":
+            command = replace(command, environment={**command.environment, "PATH": "/nowhere"})
+        return super().start(image, command, mounts, limits)
+
+
+def test_a_tool_that_is_not_here(warm: Exseos, capsule: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    require_engine("bubblewrap")
+    monkeypatch.setattr(replaying, "choose", lambda name: (WithoutTools(), "the test asks for it"))
+    verdict = replaying.replay(replaying.ReplayRequest(capsule), Store(warm.store), Quiet())
+    assert verdict.exit_code == 4
+    stages = {entry.name: entry for entry in verdict.entries if entry.kind == "stage"}
+    assert {name for name, entry in stages.items() if entry.verdict == "identical"} == {"prepare", "train", "evaluate", "convert"}
+    assert stages["simulate"].verdict == stages["synthesize"].verdict == "not checkable here"
+    assert "the program 'g++' is not here" in stages["simulate"].detail
+
+
+def test_a_changed_copy_of_the_image_is_made_again(exseos: Exseos, capsule: Path, tmp_path: Path) -> None:
+    """What ran in it would have been another image's numbers."""
     require_engine("bubblewrap")
     image = inspect(capsule).image_id.removeprefix("sha256:")
     cache = tmp_path / "damaged/cache"
@@ -78,13 +109,12 @@ def test_a_tool_that_this_machines_copy_of_the_image_lacks(exseos: Exseos, capsu
     for path in (exseos.store / "cache").iterdir():
         if path.name != "rootfs":
             (cache / path.name).symlink_to(path)
-    root = shutil.copytree(exseos.store / "cache/rootfs" / image, cache / "rootfs" / image, symlinks=True, copy_function=link)
-    (compiler,) = {path.resolve().relative_to(root.resolve()) for path in (root / "usr/bin").glob("g++")}
-    (root / compiler).unlink()
-    said, why, _ = replayed(exseos.but(store=cache.parent), capsule)
-    assert said["train"] == said["evaluate"] == said["convert"] == said["prepare"] == "identical"
-    assert said["simulate"] == said["synthesize"] == "not checkable here"
-    assert "the program 'g++' is not here" in why["simulate"]
+    whole = shutil.copytree(exseos.store / "cache/rootfs" / image, cache / "rootfs" / image, symlinks=True, copy_function=link)
+    compiler = whole / "root/usr/bin" / (whole / "root/usr/bin/g++").readlink()
+    compiler.unlink()
+    ended = exseos.but(store=cache.parent)("capsule", "replay", capsule, "--engine", "bubblewrap")
+    assert ended.code == 0, ended.text
+    assert compiler.exists()
 
 
 def link(source: str, target: str) -> None:
@@ -92,8 +122,14 @@ def link(source: str, target: str) -> None:
 
 
 @as_root
-@pytest.mark.parametrize("engine", ["bubblewrap", "docker"])
-def test_data_that_the_sandbox_may_not_read(exseos: Exseos, capsule: Path, engine: str) -> None:
+@pytest.mark.parametrize(
+    ("engine", "reason", "remedy"),
+    [
+        ("bubblewrap", "Permission denied", "chmod a+r"),
+        ("docker", "may not be read by user 65534", "chmod -R o+rX"),
+    ],
+)
+def test_data_that_the_sandbox_may_not_read(exseos: Exseos, capsule: Path, engine: str, reason: str, remedy: str) -> None:
     require_engine(engine)
     data = exseos.folder / "magic.dat"
     with zipfile.ZipFile(capsule) as archive:
@@ -102,8 +138,8 @@ def test_data_that_the_sandbox_may_not_read(exseos: Exseos, capsule: Path, engin
     data.chmod(0o600)
     said, why, _ = replayed(exseos, capsule, "--data", "events=magic.dat", engine=engine)
     assert {name for name, verdict in said.items() if verdict != "identical"} == {"prepare"}
-    assert "Permission denied" in why["prepare"]
-    assert "chmod a+r" in why["prepare"]
+    assert reason in why["prepare"]
+    assert remedy in why["prepare"]
 
 
 @as_root
