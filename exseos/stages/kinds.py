@@ -49,7 +49,7 @@ KINDS: Mapping[str, Kind] = {
             "synthesize",
             ("prepare", "train", "evaluate", "convert", "simulate"),
             by_toolchain=True,
-            levels=("rtl", "estimated", "cosimulated", "synthesized"),
+            levels=("rtl", "estimated", "cosimulated", "synthesized", "routed"),
         ),
         Kind(
             "implement",
