@@ -3,8 +3,8 @@
 The contract, tested by one suite for every engine (``tests/engines/``):
 
 * no network (unless the command asks for the host's), read-only root, no capabilities, no new privileges;
-* system calls that computing does not need are refused, such as new namespaces, mounts, keys and tracing: by our own filters with
-  bubblewrap (``exseos.engines.seccomp``), by the daemon's with Docker;
+* system calls that computing does not need are refused, such as new namespaces, mounts and keys: by our own filters with bubblewrap
+  (``exseos.engines.seccomp``), which refuse tracing too, and by the daemon's with Docker, where a container may trace itself alone;
 * an unprivileged user: inside its uid is never 0 (but with rootless Docker, where 0 is the caller). Outside it is the caller, or with
   Docker called by root, ``NOBODY`` or the owner of what is written; with bubblewrap called by root it is root without capabilities;
 * the process sees the image, the mounts it was given, a private ``/tmp`` and ``/dev/shm``, ``/proc`` and a minimal ``/dev``, nothing else;
