@@ -101,9 +101,10 @@ def explain(error: ValidationError, model: type[BaseModel], value: Any, prefix: 
         else:
             where, what = _explained(detail, model, path)
             problems.setdefault(where, []).append(what)
+    around = {path[:length] for path in (*types, *problems) for length in range(len(path))}
     for path, details in types.items():
         # Each member of a union complains: what is said of the inside of one is of more use than "expected another type".
-        if any(other[: len(path)] == path and other != path for other in (*types, *problems)) or path in problems:
+        if path in around or path in problems:
             continue
         words = list(dict.fromkeys(_EXPECTED[detail["type"]] for detail in details))
         if {"a number", "a finite number"} & set(words):
