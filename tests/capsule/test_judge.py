@@ -47,6 +47,7 @@ def metrics_json(*metrics: tuple[str, float, str]) -> str:
 OUTPUTS: Files = {
     "prepare": {"x_train.npy": "rows"},
     "train": {"model.keras": "weights", "metrics.json": metrics_json(("accuracy", 0.875, "float"), ("loss", 0.5, "float"))},
+    "evaluate": {"predictions_test.npy": "outputs"},
     "convert": {"firmware/model.cpp": "code"},
     "synthesize": {"model.v": "verilog", "metrics.json": metrics_json(("accuracy", 0.872, "rtl"), ("lut", 749, "synthesized"))},
 }
@@ -71,6 +72,8 @@ class FakeSessions:
         facts = {"probe": self.probe} if stage.name in ("prepare", "train") else {}
         if stage.name == "train" and self.unknown is not None:
             facts["numerics"] = {"operations": 9, "unknown": self.unknown}
+        if stage.name == "evaluate":
+            facts["numerics"] = {"operations": 5, "unknown": []}
         return self.folder / stage.name, facts
 
 
@@ -196,7 +199,7 @@ def synthesize(lut: float, accuracy: float = 0.872, code: str = "other verilog")
 def test_all_the_same(case: Case) -> None:
     verdict = case.replay()
     assert set(said(verdict).values()) == {"identical"}
-    assert [entry.kind for entry in verdict.entries] == ["stage"] * 4 + ["metric"] * 4 + ["claim"] * 3
+    assert [entry.kind for entry in verdict.entries] == ["stage"] * 5 + ["metric"] * 4 + ["claim"] * 3
     assert (verdict.verdict, verdict.exit_code, verdict.notes) == ("reproduced", 0, ())
     accurate = entry_of(verdict, "accurate")
     assert (accurate.claimed, accurate.expected, accurate.found) == (0.87, 0.872, 0.872)
@@ -208,7 +211,7 @@ def test_other_bytes_in_one_stage_do_not_touch_the_others(case: Case) -> None:
     assert [name for name, verdict in said(verdict).items() if verdict != "identical"] == ["train"]
     assert (verdict.verdict, verdict.exit_code) == ("different", 3)
     assert case.sessions is not None
-    assert case.sessions.inputs["synthesize"] == {"prepare": "rows", "train": "weights"}
+    assert case.sessions.inputs["synthesize"] == {"prepare": "rows", "train": "weights", "evaluate": "outputs"}
 
 
 def test_another_number_within_the_claims_tolerance(case: Case) -> None:
@@ -317,7 +320,7 @@ OF_THIS_HOST = [
 
 
 @pytest.mark.parametrize("error", OF_THIS_HOST, ids=lambda error: type(error).__name__)
-@pytest.mark.parametrize("stage", ["prepare", "train", "convert", "synthesize"])
+@pytest.mark.parametrize("stage", ["prepare", "train", "evaluate", "convert", "synthesize"])
 def test_no_failure_of_this_host_is_a_difference(case: Case, stage: str, error: Exception) -> None:
     verdict = case.replay({stage: error})
     entry = entry_of(verdict, stage)

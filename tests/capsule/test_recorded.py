@@ -135,7 +135,7 @@ class Echo(Workers):
     def run(self, stage: StagePlan, seed: int, inputs: Mapping[str, tuple[Path, Manifest]]) -> tuple[Path, dict[str, Any]]:
         self.ran += f" {stage.name}"
         name = next(iter(stage.inputs.values())) if stage.kind == "reread" else stage.name
-        return self.folder / name, {"numerics": {"unknown": []}} if stage.name == "train" else {}
+        return self.folder / name, {"numerics": {"unknown": []}} if stage.name in ("train", "evaluate") else {}
 
 
 def test_a_whole_capsule_without_the_tools(tmp_path: Path) -> None:
@@ -143,6 +143,7 @@ def test_a_whole_capsule_without_the_tools(tmp_path: Path) -> None:
     sample.stages = {
         "prepare": {"x.npy": b"1"},
         "train": {"model.keras": b"2"},
+        "evaluate": {"predictions_test.npy": b"5"},
         "convert": {"a.cpp": b"3"},
         "synthesize-open": {"metrics.json": metrics_file({"lut": 7}).encode()},
     }
@@ -154,7 +155,7 @@ def test_a_whole_capsule_without_the_tools(tmp_path: Path) -> None:
     echo.data = {"events": Path("events.csv")}
     entries, notes = judge_capsule(index, Experiment.model_validate(SPEC), tmp_path, cast(Sessions, echo), Quiet())
     assert overall(entries) == "not fully checkable"
-    assert echo.ran.split() == ["prepare", "train", "convert", "synthesize-open", "reread", "reread"]
+    assert echo.ran.split() == ["prepare", "train", "evaluate", "convert", "synthesize-open", "reread", "reread"]
     found = {entry.name: (entry.verdict, entry.expected == entry.found) for entry in entries if entry.kind == "metric"}
     assert found == {
         "lut (estimated, synthesize-open)": ("identical", True),
