@@ -17,6 +17,7 @@ from exseos.errors import CapsuleError
 from exseos.text import visible
 
 _LINE = re.compile(r"([0-9a-f]{64})  (.+)")
+_SHORTEST_LINE = 64 + 2 + 1 + 1
 _FORBIDDEN = re.compile(r"[\x00-\x1f\x7f\\]")
 
 
@@ -68,6 +69,8 @@ class Manifest:
     def parse(text: str, where: str = "manifest") -> Manifest:
         """Read what ``text`` wrote; anything but the canonical form is an error."""
         entries = []
+        if text.count("\n") > len(text) // _SHORTEST_LINE:
+            raise CapsuleError("it has lines that are no lines of a SHA-256 list", where=where)
         for number, line in enumerate(text.split("\n")[:-1], 1):
             match = _LINE.fullmatch(line)
             if match is None:

@@ -11,7 +11,7 @@ from typing import Literal
 from exseos.capsule.claims import ClaimsError, judge
 from exseos.capsule.comparison import differing
 from exseos.capsule.host import host_facts
-from exseos.capsule.pack import Packed, pack
+from exseos.capsule.pack import Packed, pack, parent_of
 from exseos.engines import choose
 from exseos.engines.base import Engine, Limits
 from exseos.errors import ExseosError, UsageError
@@ -95,6 +95,7 @@ def build(request: BuildRequest, store: Store, progress: Progress) -> Built:
         raise UsageError("this is a folder, not a file for the capsule", where=str(output))
     if not output.parent.is_dir():
         raise UsageError("there is no such folder for the capsule", where=str(output.parent))
+    parent_of(spec.folder)  # what is wrong with it is told now, not when hours of work are to be packed
     check_cpu(read_cpuinfo())
     engine, why = choose(request.engine)
     progress.step(f"engine: {engine.version()} ({why})")

@@ -160,16 +160,16 @@ class _Check:
             "kind": planned.kind,
             "exact": planned.exact,
             "location": planned.location,
-            "inputs": dict(planned.inputs),
-            "data": {name: self.lock.data[name].sha256 for name in planned.data if name in self.lock.data},
+            "inputs": sorted(planned.inputs.items()),
+            "data": [(name, self.lock.data[name].sha256) for name in planned.data if name in self.lock.data],
             "files": files if planned.declared.user_code else None,
             "toolchain": planned.fingerprint({name: pin.fingerprint for name, pin in pins.items()}),
             "needs": None if pin is None else described(pin),
         }
         found = {
             **record.model_dump(include={"trial", "kind", "exact", "location", "files", "toolchain", "needs"}),
-            "inputs": {one.name: one.stage for one in record.inputs},
-            "data": {one.name: one.sha256 for one in record.data},
+            "inputs": [(one.name, one.stage) for one in record.inputs],
+            "data": [(one.name, one.sha256) for one in record.data],
         }
         label = f"stage {record.stage}"
         for key, value in wanted.items():

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 from exseos import __version__
 from exseos.archive import ArchiveWriter
 from exseos.digest import sha256_bytes, sha256_file
-from exseos.errors import DigestMismatch, UsageError
+from exseos.errors import CapsuleError, DigestMismatch, UsageError
 from exseos.manifest import Entry, Manifest
 from exseos.progress import Progress
+from exseos.records.bounded import read_json
 from exseos.records.index import ClaimRecord, DataFile, Index, Input, MetricRecord, OptionalFile, Probe, StageRecord, Trial
 from exseos.records.names import IMAGE, IMAGE_CONFIG, INDEX, LOCK, MANIFEST, PYLOCK, README, SEAL, WHEELS, is_exact, is_optional, is_sealed
 from exseos.records.readme import render
@@ -24,6 +25,13 @@ from exseos.study.vendor import described
 
 if TYPE_CHECKING:
     from exseos.capsule.build import Prepared
+
+
+PARENT = "parent.json"
+"""The file of an unpacked experiment that names the one it came from."""
+_MOST_PARENT_BYTES = 1000
+_PARENT_HINT = "Take the file out of the folder if this experiment was not made from another."
+_ID = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -70,7 +78,7 @@ def pack(
         id=manifest.digest,
         image_id=ready.image.id,
         made_with=__version__,
-        parent=_parent(ready.spec.folder),
+        parent=parent_of(ready.spec.folder),
         trials=(Trial(name=TRIAL, chosen=True, values={}),),
         stages=stages,
         metrics=tuple(metrics),
@@ -183,16 +191,21 @@ def _json(value: Any) -> bytes:
     return (json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
 
-def _parent(folder: Path) -> str | None:
-    """The experiment id that an unpacked experiment came from; raises ``UsageError`` if its file says something else."""
-    path = folder / "parent.json"
+def parent_of(folder: Path) -> str | None:
+    """The experiment id that an unpacked experiment came from; raises ``UsageError`` if ``parent.json`` does not say it."""
+    path = folder / PARENT
     if not path.is_file():
         return None
     try:
-        parent = json.loads(path.read_bytes())["id"]
-        if not re.fullmatch("[0-9a-f]{64}", parent):
-            raise ValueError(parent)
-    except (ValueError, LookupError, TypeError, RecursionError) as error:
-        hint = "Remove it if the experiment was not made from a capsule."
-        raise UsageError("not the file that `exseos capsule unpack` writes", where=str(path), hint=hint) from error
-    return str(parent)
+        with path.open("rb") as stream:
+            plain = read_json(stream.read(_MOST_PARENT_BYTES + 1), str(path), most_bytes=_MOST_PARENT_BYTES)
+        parent = plain["id"] if isinstance(plain, dict) else None
+    except CapsuleError as error:
+        raise UsageError(error.what, where=str(path), hint=_PARENT_HINT) from error
+    except OSError as error:
+        raise UsageError(f"cannot be read: {error.strerror}", where=str(path), hint=_PARENT_HINT) from error
+    except KeyError:
+        parent = None
+    if not isinstance(parent, str) or not _ID.fullmatch(parent):
+        raise UsageError("it does not name the experiment that this one was made from", where=str(path), hint=_PARENT_HINT)
+    return parent

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from exseos.archive.zip_format import check_names
 from exseos.capsule.content import Content
+from exseos.capsule.pack import PARENT
 from exseos.capsule.verify import verified
 from exseos.digest import canonical_json
 from exseos.errors import CapsuleError, HostError, UsageError
@@ -20,7 +21,6 @@ from exseos.records.capsule import Capsule
 from exseos.records.names import in_repository
 
 CAPSULE = "capsule"
-PARENT = "parent.json"
 SPEC_FILE = "spec.yaml"
 
 

@@ -26,6 +26,7 @@ from exseos.records.bounded import read_json
 from exseos.store import host_errors
 
 _MAX_JSON = 1 << 20
+_CONFIG_KEYS = {"architecture", "config", "created", "history", "os", "rootfs"}
 _DIGEST = re.compile("[0-9a-f]{64}")
 _HINT = "The archive is damaged or not from exseos: get the capsule again from its author."
 
@@ -73,6 +74,8 @@ def read_config(config: bytes, where: str = "image.tar") -> tuple[dict[str, Any]
     with _understood(where):
         plain: dict[str, Any] = read_json(config, where, most_bytes=_MAX_JSON)
         digests = [str(one).removeprefix("sha256:") for one in plain["rootfs"]["diff_ids"]]
+        if plain.keys() != _CONFIG_KEYS or plain["rootfs"].keys() != {"type", "diff_ids"}:
+            raise ValueError("the configuration has other keys than that of any image of exseos")
         if not 0 < len(digests) <= MAX_LAYERS or canonical_json(plain) != config or not all(_DIGEST.fullmatch(one) for one in digests):
             raise ValueError("the configuration is not in canonical form")
     return plain, digests

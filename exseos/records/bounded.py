@@ -8,7 +8,8 @@ from typing import Any
 
 from exseos.errors import CapsuleError
 
-_MARK = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[\]{},]', re.DOTALL)
+_MARK = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[\]{},]', re.DOTALL)
+# A text without end is taken to the end as well: else it would be looked for again from each quote in it.
 _DEEPEST = 32
 _LONGEST_NUMBER = 400
 """Digits: what a float of 64 bits takes when it is written out."""

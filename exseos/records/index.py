@@ -223,7 +223,7 @@ class Index(Part):
     parent: Sha256 | None
     trials: Annotated[tuple[Trial, ...], FailFast()]
     stages: Annotated[tuple[StageRecord, ...], FailFast()]
-    metrics: Annotated[tuple[MetricRecord, ...], FailFast(), Field(max_length=50_000)]
+    metrics: Annotated[tuple[MetricRecord, ...], FailFast(), Field(max_length=20_000)]
     claims: Annotated[tuple[ClaimRecord, ...], FailFast(), Field(max_length=300)]
     probes: Annotated[tuple[Probe, ...], FailFast()]
     optional: Annotated[tuple[OptionalFile, ...], FailFast()]

@@ -9,7 +9,7 @@ from exseos.metrics import Metric
 from exseos.records.bounded import read_json
 
 _LIMIT_BYTES = 4 << 20
-_MOST = 50_000
+_MOST = 20_000
 _LONGEST = 1000
 """Characters of a text of a metric, as in the index."""
 

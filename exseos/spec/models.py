@@ -233,15 +233,15 @@ class Experiment(Section):
     files: list[RelativePath] = Field(default_factory=list)
     split: Split = Split()
     task: Literal["auto", "binary", "multiclass", "regression"] = "auto"
-    prepare: list[Step] = Field(default_factory=list)
+    prepare: Annotated[list[Step], Field(max_length=1000)] = Field(default_factory=list)
     stream: Stream = Stream()
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     model: Model
     train: Train = Train()
-    convert: Convert | Annotated[list[Convert], Field(min_length=1)] | None = None
+    convert: Convert | Annotated[list[Convert], Field(min_length=1, max_length=100)] | None = None
     simulate: Simulate | None = None
-    synthesize: Synthesize | Annotated[list[Synthesize], Field(min_length=1)] | None = None
-    implement: Implement | Annotated[list[Implement], Field(min_length=1)] | None = None
+    synthesize: Synthesize | Annotated[list[Synthesize], Field(min_length=1, max_length=100)] | None = None
+    implement: Implement | Annotated[list[Implement], Field(min_length=1, max_length=100)] | None = None
     search: Study | None = None
     claims: Annotated[list[Claim], Field(max_length=300)] = Field(default_factory=list)
 

@@ -34,6 +34,8 @@ _EXCESS = "more than"
 _END_SECONDS = 30.0
 _MOST_PROGRESS = 200
 _MOST_SAID = 20_000
+_MOST_STEPS, _MOST_BARS = 1000, 20
+"""Lines of one stage that are shown, and things of it whose progress is: a worker may talk without end."""
 
 
 class Session:
@@ -65,6 +67,8 @@ class Session:
         self._count = 0
         self._late = False
         self._begun = time.monotonic()
+        self._steps = 0
+        self._bars: set[str] = set()
         self.hello: dict[str, Any] = {}
         self.ended = False
         """The worker is gone."""
@@ -261,9 +265,12 @@ class Session:
         done, total = event.get("done"), event.get("total")
         text = f"{what}: {visible(event['text'], limit=_MOST_PROGRESS)}"
         if done is None:
-            self._progress.step(text)
-        else:
-            self._progress.advance(text, int(done), None if total is None else int(total), unit="")
+            self._steps += 1
+            if self._steps <= _MOST_STEPS:
+                self._progress.step(text if self._steps < _MOST_STEPS else f"{what}: further lines are not shown")
+        elif text in self._bars or len(self._bars) < _MOST_BARS:
+            self._bars.add(text)
+            self._progress.advance(text, _count(done), None if total is None else _count(total), unit="")
 
     def _failure(self, failure: Failure, what: str) -> StageError | HostError:
         kind = HostError if failure.kind == "host" else StageError
@@ -305,3 +312,8 @@ class Session:
 
 def _no_constant(word: str) -> None:
     raise ValueError(f"{word} is no JSON")
+
+
+def _count(value: Any) -> int:
+    """A number of units, as far as a display can take it."""
+    return min(max(0, int(value)), 2**53)

@@ -204,7 +204,12 @@ def _image(entries: Entries) -> list[str]:
     try:
         plain = json.loads(entries["lock/image.json"])
         layers = plain["rootfs"]["diff_ids"]
-        whole = bool(layers) and all(one.startswith("sha256:") and len(one) == 71 for one in layers)
+        whole = (
+            len(plain) == 6
+            and len(plain["rootfs"]) == 2
+            and bool(layers)
+            and all(one.startswith("sha256:") and len(one) == 71 for one in layers)
+        )
     except (ValueError, KeyError, TypeError, AttributeError):
         whole = False
     return [] if whole else ["lock/image.json"]

@@ -12,26 +12,33 @@ _AROUND = """
 import json, sys, time
 from pathlib import Path
 from exseos.errors import ExseosError
-{imports}
+
 def peak():
-    # Not getrusage: a process inherits that number from the one that started it.
-    return next(int(line.split()[1]) << 10 for line in open("/proc/self/status") if line.startswith("VmHWM"))
+    # Of this process alone: the kernel's ru_maxrss begins with what the process had that started it.
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) << 10 for line in lines if line.startswith("VmHWM"))
+
+{imports}
 before, start, said = peak(), time.process_time(), ""
 try:
 {code}
 except ExseosError as error:
     said = str(error)
-print(json.dumps([said, time.process_time() - start, peak() - before]))
+print(json.dumps([said, time.process_time() - start, peak() - before, peak()]))
 """
 
 
 @dataclass(frozen=True)
 class Measured:
-    """The message of the ``ExseosError`` that ended it ("" for none), seconds of the processor, and bytes of memory it took."""
+    """The message of the ``ExseosError`` that ended it ("" for none), seconds of the processor, and bytes of memory it took.
+
+    ``peak`` is the memory of the whole process, Python and all that was imported included.
+    """
 
     said: str
     seconds: float
     memory: int
+    peak: int
 
 
 def measure(imports: str, code: str, *arguments: str, limit: float = 60) -> Measured:
