@@ -39,14 +39,14 @@ def load_model(path: Path) -> Any:
     with suppress(ModuleNotFoundError):  # an image without it has no such layers
         import hgq  # noqa: F401  (registers its layers with Keras)
     whole = _configuration(path)
+    for configuration in _named(whole):
+        if foreign := _foreign(configuration):
+            raise StageError(f"the trained model needs {foreign}", where=path.name, hint=_HINT)
     for text in _texts(whole):
         if not _PLAIN.fullmatch(text):
             what = f"the trained model has a name or word {text[:100]!r}"
             hint = "Name layers and all that belongs to them with letters, digits and _ alone."
             raise StageError(what, where=path.name, hint=hint)
-    for configuration in _named(whole):
-        if foreign := _foreign(configuration):
-            raise StageError(f"the trained model needs {foreign}", where=path.name, hint=_HINT)
     try:
         model = keras.models.load_model(path, compile=False, safe_mode=True)
     except MemoryError:

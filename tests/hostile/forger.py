@@ -19,6 +19,8 @@ from exseos import __version__
 from exseos.archive.zip_format import Member, central_header, end_records, local_header
 from exseos.capsule.claims import record_of
 from exseos.digest import canonical_json
+from exseos.image.dockerfile import own_config
+from exseos.image.image import image_config
 from exseos.image.wheel import wheel_bytes
 from exseos.lock import ExseosPin, Lock, parse_lock
 from exseos.manifest import Entry, Manifest
@@ -258,7 +260,7 @@ def invented(spec: str = INVENTED_SPEC) -> Forgery:
         "spec/experiment.py": b"def build(width): ...\n",
         LOCK: lock.json_bytes(),
         PYLOCK: lock.pylock_bytes(),
-        IMAGE: b'{"architecture":"amd64"}',
+        IMAGE: canonical_json(image_config(own_config(), [("nothing", sha(b""))])),
         f"lock/wheels/{filename}": wheel,
         "data/events/events.csv": EVENTS,
         "data/bought/more.csv": MORE,

@@ -137,7 +137,7 @@ def test_other_encodings_of_the_same_text(tmp_path: Path, prefix: str, newline: 
 def test_a_huge_file_is_refused_by_its_size(tmp_path: Path) -> None:
     path = tmp_path / "spec.yaml"
     path.write_bytes(b"#" * (MAX_BYTES + 1))
-    with pytest.raises(UsageError, match="at most 1 MiB"):
+    with pytest.raises(UsageError, match="at most 256 KiB"):
         read_spec(path)
 
 

@@ -129,7 +129,11 @@ def step(x):
     thread = threading.Thread(target=look)
     thread.start(); thread.join()
     look()
-    found |= {tuple(os.sched_getaffinity(int(task))) for task in os.listdir("/proc/self/task")}
+    for task in os.listdir("/proc/self/task"):
+        try:
+            found.add(tuple(os.sched_getaffinity(int(task))))
+        except ProcessLookupError:
+            pass  # a thread that has just ended
     child = "import os; print(len(os.sched_getaffinity(0)))"
     ran = subprocess.run([sys.executable, "-c", child], check=True, capture_output=True, text=True)
     return x[:, :1] * 0 + 10 * len(found) + max(map(len, found)) + 100 * int(ran.stdout)
