@@ -161,7 +161,7 @@ FORGERIES: dict[str, tuple[Change, str]] = {
     ),
     "exact declared recorded": (stage("synthesize", exact=False, needs="a tool"), "stage synthesize: its exact is False"),
     "inputs swapped": (swapped, "stage evaluate: its inputs is"),
-    "an input dropped": (stage("evaluate", inputs=()), "stage evaluate: its inputs is {}, and spec and lock give"),
+    "an input dropped": (stage("evaluate", inputs=()), "stage evaluate: its inputs is [], and spec and lock give"),
     "what the spec says of the training": (parameters("train", "train", epochs=300), "stage train: its parameter train.epochs is not what"),
     "what the spec says of the model": (parameters("train", "model", width=9), "stage train: its parameter model.width is not what"),
     "what the spec says of the design": (
@@ -173,7 +173,7 @@ FORGERIES: dict[str, tuple[Change, str]] = {
     "a kind": (stage("evaluate", kind="train"), "stage evaluate: its kind is train, and spec and lock give evaluate"),
     "a place": (stage("train", location="results/trial-0/trian"), "stage train: its location is results/trial-0/trian"),
     "a tool that it needs": (stage("synthesize", needs="Vitis HLS 2023.2"), "stage synthesize: its needs is Vitis HLS 2023.2"),
-    "data that a stage read": (stage("prepare", data=()), "stage prepare: its data is {}, and spec and lock give"),
+    "data that a stage read": (stage("prepare", data=()), "stage prepare: its data is [], and spec and lock give"),
     "the author's files": (stage("train", files="3" * 64), f"stage train: its files is {'3' * 64}, and spec and lock give"),
     "no author's files": (stage("train", files=None), "stage train: its files is None, and spec and lock give"),
     "files that no code of the author's runs on": (stage("evaluate", files="3" * 64), "stage evaluate: its files is"),
