@@ -92,6 +92,10 @@ class Sample:
     """Of each stage of the spec, files by name."""
     files: Entries = field(default_factory=lambda: {"experiment.py": b"def build(): ...\n", "layers/dense.py": b"WIDTH = 8\n"})
     """The author's, beside the spec."""
+    data: Entries = field(default_factory=lambda: {"events": EVENTS, "elsewhere": MORE})
+    """The file of each data source."""
+    lock: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of the lock that are otherwise than here."""
     more: Entries = field(default_factory=lambda: {"attestations/statement.json": b'{"_type":"https://in-toto.io/Statement/v1"}\n'})
     """Entries besides those that a build packs."""
     image: Image | None = None
@@ -129,7 +133,7 @@ class Sample:
 
     def _prepared(self, folder: Path, spec: Spec) -> Prepared:
         experiment = spec.experiment()
-        data = {"events": EVENTS, "elsewhere": MORE}
+        data = self.data
         names = {name: PurePosixPath(source.path or "").name for name, source in experiment.data.items()}
         _write_all(folder / "data", {name: data[name] for name in names})
         wheel = folder / PurePosixPath(WHEEL_NAME).name
@@ -146,7 +150,7 @@ class Sample:
             toolchains=tuple(TOOLCHAINS[name] for name in vendor_toolchains(experiment)),
             exseos=ExseosPin(version=__version__, filename=wheel.name, sha256=sha256_bytes(WHEEL)),
             wheels=(WheelPin(name="numpy", version="2.0", filename="numpy-2.0-py3-none-any.whl", size=7, sha256="2" * 64),),
-        )
+        ).model_copy(update=self.lock)
         files_digest = Manifest.of(Entry(name, sha256) for name, sha256 in digests.items()).digest
         there = {name: folder / "data" / name for name in names}
         return Prepared(spec, experiment, lock, wheel, image, there, folder / "spec", files_digest)
