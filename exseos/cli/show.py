@@ -42,7 +42,7 @@ _OVERALL: dict[Overall, tuple[str, str]] = {
     ),
     "different": ("bold red", "does not reproduce: something differs"),
     "not fully checkable": ("magenta", "holds so far, but not everything could be checked here"),
-    "nothing claimed": ("magenta", "nothing to judge: every output and metric is as recorded, and the capsule makes no claims"),
+    "nothing claimed": ("magenta", "nothing to judge: every output and metric is as recorded, and no claim is left to judge"),
 }
 
 
@@ -153,6 +153,8 @@ def show_verdict(verdict: Verdict) -> None:
     style, text = _OVERALL[verdict.verdict]
     if trusted := [entry.name.split()[0] for entry in verdict.entries if entry.verdict == "trusted"]:
         text += f"; taken on trust: {', '.join(dict.fromkeys(trusted))}"
+    if verdict.verdict != "different" and (failed := sum(entry.verdict == "different" for entry in verdict.entries)):
+        text += f"; claims that the capsule itself records as failed do not count: {failed}"
     say(console, (text, style))
     say(console, "  experiment id  ", cell(verdict.id))
     say(console, "  engine         ", cell(verdict.engine))

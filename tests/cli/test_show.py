@@ -69,7 +69,7 @@ IDS = {"id": "1" * 64, "seal": "2" * 64, "image_id": "sha256:" + "3" * 64, "engi
         ("reproduced within tolerance", "reproduced within tolerance: every claim holds, but not every number is identical"),
         ("different", "does not reproduce: something differs"),
         ("not fully checkable", "holds so far, but not everything could be checked here"),
-        ("nothing claimed", "nothing to judge: every output and metric is as recorded, and the capsule makes no claims"),
+        ("nothing claimed", "nothing to judge: every output and metric is as recorded, and no claim is left to judge"),
     ],
 )
 @pytest.mark.parametrize("trusted", [(), ("image",), ("data events", "data more", "image")], ids=len)
