@@ -42,6 +42,8 @@ CODES = {
 VITIS = """\
 convert: {backend: Vitis, io_type: io_parallel, strategy: latency, clock_ns: 5, part: xczu9eg-ffvb1156-2-e}
 synthesize: {toolchain: vitis}
+claims:
+  - {text: "The model is small", metric: parameters, level: float, value: 16}
 """
 VIVADO = "implement: {toolchain: vivado}\n"
 
