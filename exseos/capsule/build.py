@@ -20,7 +20,8 @@ from exseos.lock import Lock, ToolchainPin
 from exseos.manifest import Manifest
 from exseos.paths import absolute
 from exseos.progress import Progress
-from exseos.records.index import Index, MetricRecord
+from exseos.records.index import Index
+from exseos.records.parts import MetricRecord
 from exseos.resolve import find_lock, lock_folder
 from exseos.resolve.check import check_experiment
 from exseos.resolve.data import bring_data

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from exseos.errors import ExseosError, UsageError
-from exseos.records.index import ClaimRecord, MetricRecord
+from exseos.records.parts import ClaimRecord, MetricRecord
 from exseos.spec.models import Claim
 from exseos.spec.problems import nearest
 from exseos.text import visible

@@ -9,7 +9,7 @@ from pathlib import Path
 from exseos.capsule.verdict import Judgement
 from exseos.manifest import Manifest
 from exseos.metrics import Level, Metric
-from exseos.records.index import MetricRecord
+from exseos.records.parts import MetricRecord
 from exseos.study.plan import StagePlan
 from exseos.toolchains.vendor.reports import RUN_TIME
 

@@ -15,9 +15,10 @@ from exseos.image.wheel import wheel_bytes
 from exseos.lock import STAND_IN, STAND_IN_VERSION, Lock, parse_lock
 from exseos.manifest import Entry, Manifest
 from exseos.records.capsule import Capsule
-from exseos.records.index import Index, MetricRecord, StageRecord
+from exseos.records.index import Index
 from exseos.records.metrics import parse_metrics
 from exseos.records.names import IMAGE_CONFIG, INDEX, LOCK, METRICS_FILE, PYLOCK, README, SPEC, WHEELS
+from exseos.records.parts import MetricRecord, StageRecord
 from exseos.records.readme import render
 from exseos.resolve.check import check_parts
 from exseos.resolve.fit import misfit

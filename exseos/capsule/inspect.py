@@ -9,8 +9,9 @@ from exseos.digest import sha256_bytes
 from exseos.errors import CapsuleError
 from exseos.metrics import Level
 from exseos.records.capsule import Capsule
-from exseos.records.index import ClaimRecord, Index, Part, Trial
+from exseos.records.index import Index
 from exseos.records.names import IMAGE, INDEX, MANIFEST, SEAL
+from exseos.records.parts import ClaimRecord, Part, Trial
 
 
 class StageSummary(Part):

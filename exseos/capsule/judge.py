@@ -15,7 +15,8 @@ from exseos.errors import ExseosError, HostError
 from exseos.manifest import Manifest
 from exseos.progress import Progress
 from exseos.records.capsule import Capsule
-from exseos.records.index import ClaimRecord, Index, MetricRecord, StageRecord
+from exseos.records.index import Index
+from exseos.records.parts import ClaimRecord, MetricRecord, StageRecord
 from exseos.study.plan import StagePlan
 from exseos.study.trial import listed, read_metrics, unknown_operations
 from exseos.study.workers import Outcome, Workers

@@ -16,8 +16,9 @@ from exseos.errors import CapsuleError, DigestMismatch, UsageError
 from exseos.manifest import Entry, Manifest
 from exseos.progress import Progress
 from exseos.records.bounded import read_json
-from exseos.records.index import ClaimRecord, DataFile, Index, Input, MetricRecord, OptionalFile, Probe, StageRecord, Trial
+from exseos.records.index import Index
 from exseos.records.names import IMAGE, IMAGE_CONFIG, INDEX, LOCK, MANIFEST, PYLOCK, README, SEAL, WHEELS, is_exact, is_optional, is_sealed
+from exseos.records.parts import ClaimRecord, DataFile, Input, MetricRecord, OptionalFile, Probe, StageRecord, Trial
 from exseos.records.readme import render
 from exseos.study.plan import TRIAL
 from exseos.study.trial import StageResult

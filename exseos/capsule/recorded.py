@@ -8,7 +8,7 @@ from pathlib import Path
 from exseos.capsule.comparison import UNJUDGED, Numbers, Replayed, all_close, key_of, missing
 from exseos.errors import ExseosError, HostError
 from exseos.manifest import Manifest
-from exseos.records.index import StageRecord
+from exseos.records.parts import StageRecord
 from exseos.study.plan import StagePlan
 from exseos.study.trial import read_metrics
 from exseos.study.workers import Workers

@@ -12,7 +12,7 @@ from typing import BinaryIO
 from exseos.archive import ArchiveReader
 from exseos.errors import CapsuleError, DigestMismatch
 from exseos.manifest import Entry, Manifest, check_path
-from exseos.records.index import INDEX_LIMIT_BYTES, Index, StageRecord
+from exseos.records.index import INDEX_LIMIT_BYTES, Index
 from exseos.records.names import (
     IMAGE_CONFIG,
     INDEX,
@@ -26,6 +26,7 @@ from exseos.records.names import (
     is_exact,
     is_sealed,
 )
+from exseos.records.parts import StageRecord
 
 _LIMITS: Mapping[str, int] = {
     INDEX: INDEX_LIMIT_BYTES,

@@ -6,8 +6,9 @@ import re
 from collections.abc import Sequence
 
 from exseos.lock import STAND_IN
-from exseos.records.index import ClaimRecord, Index, StageRecord
+from exseos.records.index import Index
 from exseos.records.names import IMAGE, MANIFEST, SEAL
+from exseos.records.parts import ClaimRecord, StageRecord
 from exseos.text import without_hidden
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|#&])")

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from exseos.formats.base import find as find_format
-from exseos.records.index import stage_key
+from exseos.records.parts import stage_key
 from exseos.spec.models import Experiment, Implement, Synthesize
 from exseos.stages import KINDS, Kind
 from exseos.toolchains import designs

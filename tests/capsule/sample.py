@@ -23,8 +23,9 @@ from exseos.image.tar import tree_tar
 from exseos.lock import STAND_IN, DataPin, ExseosPin, Lock, ToolchainPin, WheelPin
 from exseos.manifest import Entry, Manifest
 from exseos.progress import Quiet
-from exseos.records.index import Index, MetricRecord
+from exseos.records.index import Index
 from exseos.records.names import INDEX, MANIFEST, README, SEAL, is_exact, is_sealed
+from exseos.records.parts import MetricRecord
 from exseos.records.readme import render
 from exseos.resolve.toolchains import vendor_toolchains
 from exseos.spec import Spec, read_spec

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from exseos.capsule.claims import ClaimsError, describe, judge
 from exseos.errors import UsageError
-from exseos.records.index import ClaimRecord, MetricRecord
+from exseos.records.parts import ClaimRecord, MetricRecord
 from exseos.spec.models import Claim
 
 TRIAL = "trial-0"

@@ -11,8 +11,9 @@ import pytest
 from exseos.capsule.verify import VerifyReport, verify
 from exseos.digest import sha256_bytes
 from exseos.lock import parse_lock
-from exseos.records.index import Index, Input, MetricRecord, OptionalFile, Probe, StageRecord
+from exseos.records.index import Index
 from exseos.records.names import IMAGE_CONFIG, INDEX, LOCK, PYLOCK, README
+from exseos.records.parts import Input, MetricRecord, OptionalFile, Probe, StageRecord
 from tests.capsule.sample import SPEC, WHEEL, WHEEL_NAME, Entries, Sample, complete, forged, sealed, write
 
 Change = Callable[[Index], dict[str, Any]]

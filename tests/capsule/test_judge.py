@@ -18,7 +18,8 @@ from exseos.capsule.verify import verify_open
 from exseos.errors import CapsuleError, DigestMismatch, HostError, StageError, UsageError
 from exseos.progress import Quiet
 from exseos.records.capsule import Capsule
-from exseos.records.index import Index, Probe
+from exseos.records.index import Index
+from exseos.records.parts import Probe
 from exseos.study.plan import StagePlan
 from exseos.study.workers import Inputs, Workers
 from tests.capsule.sample import Entries, Sample, metrics_file, write

@@ -24,8 +24,9 @@ from exseos.image.image import image_config
 from exseos.image.wheel import wheel_bytes
 from exseos.lock import ExseosPin, Lock, parse_lock
 from exseos.manifest import Entry, Manifest
-from exseos.records.index import ClaimRecord, Index, stage_key
+from exseos.records.index import Index
 from exseos.records.names import is_exact, is_sealed, listing_of
+from exseos.records.parts import ClaimRecord, stage_key
 from exseos.records.readme import render
 from exseos.resolve.check import check_parts
 from exseos.spec import parse_spec

@@ -14,8 +14,9 @@ from typing import Any
 from exseos.capsule.claims import record_of
 from exseos.digest import sha256_bytes
 from exseos.lock import Lock, parse_lock
-from exseos.records.index import Index, MetricRecord, stage_key
+from exseos.records.index import Index
 from exseos.records.names import INDEX, LOCK, MANIFEST, PYLOCK, README, SEAL, SPEC, is_exact, is_sealed
+from exseos.records.parts import MetricRecord, stage_key
 from exseos.records.readme import render
 from exseos.resolve.check import check_parts
 from exseos.spec import parse_spec

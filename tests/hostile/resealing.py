@@ -15,8 +15,9 @@ import rfc8785
 from exseos.archive.zip_format import Member, central_header, end_records, local_header
 from exseos.digest import sha256_bytes, sha256_json
 from exseos.lock import parse_lock
-from exseos.records.index import ClaimRecord, Index, stage_key
+from exseos.records.index import Index
 from exseos.records.names import IMAGE, INDEX, LOCK, MANIFEST, PYLOCK, README, SEAL, SPEC, is_exact, is_sealed
+from exseos.records.parts import ClaimRecord, stage_key
 from exseos.records.readme import render
 
 Entries = dict[str, bytes]

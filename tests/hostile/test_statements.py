@@ -148,7 +148,7 @@ STATEMENTS: dict[str, tuple[Attack, str]] = {
     ),
     "no code of the author": (stage("train", files=None), "stage train: its files is None"),
     "code of the author": (stage("evaluate", files="0" * 64), "stage evaluate: its files is"),
-    "no data": (stage("prepare", data=[]), "stage prepare: its data is []"),
+    "no data": (stage("prepare", data=[]), r"stage prepare: its data is \[\]"),
     "fewer inputs": (fewer_inputs, "stage evaluate: its inputs is"),
     "other input": (other_input, "stage evaluate: its inputs is"),
     "another seed": (stage("train", seed=8), "stage train: its seed is 8"),

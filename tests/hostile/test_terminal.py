@@ -23,8 +23,9 @@ from exseos.errors import CapsuleError, ExseosError
 from exseos.lock import STAND_IN
 from exseos.readers.base import Number, Report
 from exseos.readers.collect import Collected, Skipped
-from exseos.records.index import ClaimRecord, Index
+from exseos.records.index import Index
 from exseos.records.names import INDEX
+from exseos.records.parts import ClaimRecord
 from exseos.records.readme import render
 from exseos.text import is_plain
 from tests.capsule.sample import Sample, complete, write

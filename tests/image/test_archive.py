@@ -198,7 +198,7 @@ OTHER: dict[str, Callable[[dict[str, Any]], object]] = {
     "a health check": lambda config: config["config"].update(Healthcheck={"Test": ["CMD", "/x"]}),
     "a user": lambda config: config["config"].update(User="0:0"),
     "a list": lambda config: config.update(config=["Env"]),
-    "nothing": lambda config: config.pop("config"),
+    "nothing": lambda config: config.update(config={}),
 }
 
 

@@ -1,6 +1,6 @@
 """The ``evaluate`` stage: the trained model, measured where no code of the user runs.
 
-Parameters: ``{"evaluate": {}}``. What a model is judged by follows from the model and the data alone.
+No parameters: what a model is judged by follows from the model and the data alone.
 
 Reads ``train/model.keras``, ``objective.json`` and the arrays of ``prepare``. Writes
 
