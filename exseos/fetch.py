@@ -12,7 +12,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import re
 import shutil
 import socket
 import threading
@@ -24,13 +23,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from exseos.digest import sha256_file, sha256_json
 from exseos.errors import DigestMismatch, HostError
 from exseos.network import EVERYTHING, Network
 from exseos.progress import Progress
-from exseos.text import visible
+from exseos.transfer import CHUNK, BrokenError, open_session, read_address
 
 if TYPE_CHECKING:
     import requests
@@ -38,11 +36,8 @@ if TYPE_CHECKING:
 THREADS = 8
 TRIES = 4
 """Attempts per address, each going on where the last one stopped."""
-CHUNK = 1 << 18
 MAX_BYTES = 64 << 30
 """Of a file whose size nobody told."""
-TIMEOUT = (10.0, 60.0)
-"""Seconds to connect, and between two pieces of the body."""
 
 
 @dataclass(frozen=True)
@@ -59,15 +54,6 @@ class Download:
     """Whether the experiment itself names the addresses."""
 
 
-class _BrokenError(Exception):
-    """One attempt failed; ``final`` if the same address need not be tried again."""
-
-    def __init__(self, reason: str, *, final: bool = False, mismatch: bool = False) -> None:
-        super().__init__(reason)
-        self.final = final
-        self.mismatch = mismatch
-
-
 @dataclass
 class _Meter:
     """Adds up the bytes of all threads for ``progress``."""
@@ -80,7 +66,7 @@ class _Meter:
 
     def add(self, count: int) -> None:
         if self.stop.is_set():
-            raise _BrokenError("another download failed", final=True)
+            raise BrokenError("another download failed", final=True)
         with self.lock:
             self.done += count
             self.progress.advance("download", self.done, self.total)
@@ -163,16 +149,16 @@ def fetch_bytes(urls: Sequence[str], limit: int = 1 << 20, network: Network = EV
     if network.offline:
         raise HostError("nothing is fetched offline", where=urls[0] if urls else None, hint="Run it without --offline.")
     problems = []
-    with _session() as session:
+    with open_session() as session:
         for url in urls:
             try:
                 data = b""
-                for chunk in _read(session, url, 0, None):
+                for chunk in read_address(session, url, 0, None):
                     data += chunk
                     if len(data) > limit:
-                        raise _BrokenError(f"more than {limit} bytes")
+                        raise BrokenError(f"more than {limit} bytes")
                 return data
-            except _BrokenError as error:
+            except BrokenError as error:
                 problems.append(f"{url}: {error}")
     raise _unreachable(problems, urls[0] if urls else "download")
 
@@ -205,20 +191,20 @@ def _fetch_one(item: Download, cache: Path, meter: _Meter, network: Network) -> 
     problems: list[str] = []
     mismatch = False
     outside = item.named and not network.private
-    with _session(outside) as session, _disk_errors(part):
+    with open_session(outside) as session, _disk_errors(part):
         _adopt(part, item.sha256)
         for url in item.urls:
             for attempt in range(TRIES):
                 try:
                     if outside and urlsplit(url).scheme == "file":
-                        raise _BrokenError("files of this machine are not fetched for a capsule", final=True)
+                        raise BrokenError("files of this machine are not fetched for a capsule", final=True)
                     _attempt(session, url, item, part, meter)
                     part.chmod(0o644)  # a container may run as another user
                     part.replace(final)
                     if item.origin:
                         vouch(cache, item.sha256, item.origin)
                     return
-                except _BrokenError as error:
+                except BrokenError as error:
                     problems.append(f"{url}: {error}")
                     mismatch = mismatch or error.mismatch
                     if error.final or meter.stop.is_set():
@@ -244,22 +230,22 @@ def _attempt(session: requests.Session, url: str, item: Download, part: Path, me
         meter.add(start)
         count = start
         try:
-            for chunk in _read(session, url, start, item.size):
+            for chunk in read_address(session, url, start, item.size):
                 stream.write(chunk)
                 digest.update(chunk)
                 count += len(chunk)
                 meter.add(len(chunk))
                 if count > (limit := MAX_BYTES if item.size is None else item.size):
                     _restart(stream)
-                    raise _BrokenError(f"more than the {limit} bytes expected", final=True, mismatch=True)
+                    raise BrokenError(f"more than the {limit} bytes expected", final=True, mismatch=True)
             if item.size is not None and count < item.size:
                 # A whole answer that is too short: a connection that was cut off looks otherwise, as a rule.
-                raise _BrokenError(f"ended after {count} of {item.size} bytes", mismatch=True)
+                raise BrokenError(f"ended after {count} of {item.size} bytes", mismatch=True)
             if digest.hexdigest() != item.sha256:
                 _restart(stream)
                 # What an earlier run left may be the damaged part: one more time from the beginning.
-                raise _BrokenError(f"SHA-256 is {digest.hexdigest()}, expected {item.sha256}", final=start == 0, mismatch=True)
-        except _BrokenError:
+                raise BrokenError(f"SHA-256 is {digest.hexdigest()}, expected {item.sha256}", final=start == 0, mismatch=True)
+        except BrokenError:
             with meter.lock:
                 meter.done -= count
             raise
@@ -268,86 +254,6 @@ def _attempt(session: requests.Session, url: str, item: Download, part: Path, me
 def _restart(stream: IO[bytes]) -> None:
     stream.seek(0)
     stream.truncate()
-
-
-def _read(session: requests.Session, url: str, start: int, size: int | None) -> Iterator[bytes]:
-    """The bytes of ``url`` from ``start`` on; ``_BrokenError`` for whatever the network does."""
-    if size is not None and start == size:
-        return
-    if urlsplit(url).scheme == "file":
-        yield from _read_file(url, start)
-        return
-    import requests
-    import urllib3
-
-    from exseos.outside import RefusedError
-
-    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
-    try:
-        with session.get(url, headers=headers, stream=True, timeout=TIMEOUT) as answer:
-            skip = start
-            if answer.status_code == 206:
-                found = re.match(r"bytes (\d+)-", answer.headers.get("Content-Range", ""))
-                if found is None or int(found[1]) != start:
-                    raise _BrokenError("the server answered with another range", final=True)
-                skip = 0
-            elif answer.status_code == 416:
-                raise _BrokenError("the server has fewer bytes than expected", final=True)
-            elif answer.status_code != 200:
-                raise _BrokenError(f"HTTP {answer.status_code} {_shown(str(answer.reason))}", final=True)
-            for chunk in answer.raw.stream(CHUNK, decode_content=False):
-                # A server without ranges sends all again: pass over what is here already.
-                yield chunk[skip:]
-                skip = max(0, skip - len(chunk))
-    except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-        raise _BrokenError(_shown(_reason(error)), final=isinstance(error, RefusedError)) from error
-
-
-def _shown(text: str) -> str:
-    """What a server says, as it may stand in a message."""
-    return visible(text, escaped=True, limit=300)
-
-
-def _read_file(url: str, start: int) -> Iterator[bytes]:
-    try:
-        with Path(url2pathname(urlsplit(url).path)).open("rb") as stream:
-            stream.seek(start)
-            while chunk := stream.read(CHUNK):
-                yield chunk
-    except OSError as error:
-        raise _BrokenError(error.strerror or str(error), final=True) from error
-
-
-def _session(outside: bool = False) -> requests.Session:
-    """A session with what this machine has set up; ``outside``: for addresses that somebody else chose."""
-    import requests
-    from requests.adapters import HTTPAdapter
-    from urllib3.util import Retry
-
-    from exseos.outside import OutsideSession
-
-    retry = Retry(
-        total=3,
-        backoff_factor=0.5,
-        status_forcelist=(429, 500, 502, 503, 504),
-        allowed_methods=("GET",),
-        raise_on_status=False,
-        respect_retry_after_header=not outside,  # somebody else could have us wait for a year
-    )
-    if outside:
-        return OutsideSession(retry)
-    session = requests.Session()
-    for scheme in ("http://", "https://"):
-        session.mount(scheme, HTTPAdapter(max_retries=retry))
-    return session
-
-
-def _reason(error: Exception) -> str:
-    """The innermost cause: the layers around it repeat it less clearly."""
-    inner: BaseException = error
-    while isinstance(getattr(inner, "reason", None) or (inner.args[0] if inner.args else None), BaseException):
-        inner = getattr(inner, "reason", None) or inner.args[0]
-    return str(inner) or type(error).__name__
 
 
 def _have(cache: Path, item: Download) -> bool:
