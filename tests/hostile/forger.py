@@ -10,13 +10,11 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
-import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from exseos import __version__
-from exseos.archive.zip_format import Member, central_header, end_records, local_header
 from exseos.capsule.claims import record_of
 from exseos.digest import canonical_json
 from exseos.image.dockerfile import own_config
@@ -24,13 +22,10 @@ from exseos.image.image import image_config
 from exseos.image.wheel import wheel_bytes
 from exseos.lock import ExseosPin, Lock, parse_lock
 from exseos.manifest import Entry, Manifest
-from exseos.records.index import Index
-from exseos.records.names import is_exact, is_sealed, listing_of
-from exseos.records.parts import ClaimRecord, stage_key
-from exseos.records.readme import render
 from exseos.resolve.check import check_parts
 from exseos.spec import parse_spec
 from exseos.study.plan import TRIAL, plan
+from tests.hostile.resealing import Entries, archive, rederive, reidentify, reseal
 
 INDEX, README = "capsule.json", "README.md"
 MANIFEST, SEAL = "manifest-sha256.txt", "seal-sha256.txt"
@@ -44,12 +39,6 @@ SPEC, LOCK, PYLOCK, IMAGE = (
 
 def sha(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
-
-
-def listed(digests: Mapping[str, str]) -> bytes:
-    """The text of a list, sorted, whatever the names are."""
-    ordered = sorted(digests.items(), key=lambda pair: pair[0].encode(errors="surrogateescape"))
-    return "".join(f"{digest}  {name}\n" for name, digest in ordered).encode()
 
 
 class Forgery:
@@ -121,65 +110,28 @@ class Forgery:
         self.set_lock(lock)
         self.entries[f"data/{name}/{pin['filename']}"] = data
 
-    def settle(self) -> Forgery:
-        """Make everything that follows from something else follow from it again."""
-        self._stages()
-        self._index()
-        return self.seal()
+    def settle(self, *, numbers: bool = True) -> Forgery:
+        """Make everything that follows from something else follow from it again, but for what the lock pins.
+
+        Without ``numbers`` the index keeps its metrics and claims.
+        """
+        return self._take(rederive(self._with_index(), numbers=numbers, lock=False))
 
     def seal(self) -> Forgery:
         """Make lists, id, README and seal anew, and leave the rest as it is."""
-        exact = {name: sha(data) for name, data in self.entries.items() if is_exact(name)}
-        self.entries[MANIFEST] = listed(exact)
-        self.index["id"] = sha(self.entries[MANIFEST])
-        try:
-            index = Index.model_validate(self.index)
-            self.entries[INDEX] = index.to_bytes()
-            self.entries[README] = render(index).encode()
-        except ValueError:  # an index that no version of ours would write
-            self.entries[INDEX] = canonical_json(self.index) + b"\n"
-        sealed = {name: sha(data) for name, data in self.entries.items() if is_sealed(name)}
-        self.entries[SEAL] = listed(sealed)
+        return self._take(reidentify(self._with_index()))
+
+    def reseal(self) -> Forgery:
+        """Make the seal anew, and leave the rest as it is."""
+        self.entries = reseal(self.entries)
         return self
 
-    def _stages(self) -> None:
-        pins = self.lock["data"]
-        files = {name.removeprefix("spec/"): sha(data) for name, data in self.entries.items() if name.startswith("spec/") and name != SPEC}
-        self.index["image_id"] = f"sha256:{sha(self.entries[IMAGE])}"
-        digests: dict[str, str] = {}
-        for one in self.index["stages"]:
-            found = {name: sha(data) for name, data in self.outputs(one["stage"]).items()}
-            one["outputs_digest"] = digests[one["stage"]] = sha(listed(found))
-            for given in one["inputs"]:
-                given["outputs"] = digests.get(given["stage"], given["outputs"])
-            for source in one["data"]:
-                source["sha256"] = pins.get(source["name"], source)["sha256"]
-            one["files"] = None if one["files"] is None else sha(listed(files))
-            one["key"] = stage_key(
-                image_id=self.index["image_id"],
-                inputs={given["name"]: given["outputs"] for given in one["inputs"]},
-                data={source["name"]: source["sha256"] for source in one["data"]},
-                **{name: one[name] for name in ("kind", "parameters", "seed", "files", "toolchain")},
-            )
-            if listing := listing_of(one["location"]):
-                named = {f"{one['location']}/{name}": digest for name, digest in found.items()}
-                self.entries[listing] = listed(named)
+    def _with_index(self) -> Entries:
+        return {**self.entries, INDEX: canonical_json(self.index) + b"\n"}
 
-    def _index(self) -> None:
-        """Metrics from the stages, claims from the metrics, and what can be left out."""
-        self.index["metrics"] = [
-            {"trial": one["trial"], "stage": one["stage"], **metric}
-            for one in self.index["stages"]
-            for metric in json.loads(self.outputs(one["stage"]).get("metrics.json", b"[]"))
-        ]
-        for claim in self.index["claims"]:
-            measured = [one["value"] for one in self.index["metrics"] if _about(claim, one)]
-            claim["recorded"] = measured[0] if measured else None
-            claim["holds"] = ClaimRecord.model_validate(claim).accepts(claim["recorded"])
-        left_out = [one for one in self.index["optional"] if one["name"] not in self.entries]
-        there = {name: data for name, data in self.entries.items() if name.startswith("data/")}
-        here = [{"name": name, "sha256": sha(data), "size": len(data)} for name, data in there.items()]
-        self.index["optional"] = sorted(here + left_out, key=lambda one: str(one["name"]))
+    def _take(self, entries: Entries) -> Forgery:
+        self.entries, self.index = entries, json.loads(entries[INDEX])
+        return self
 
     def claims_of_spec(self) -> None:
         """Let the index claim what the spec claims."""
@@ -189,26 +141,8 @@ class Forgery:
 
     def write(self, path: Path) -> Path:
         """The file, in canonical form; whether its names can be those of entries is not asked."""
-        path.write_bytes(zipped(self.entries.items()))
+        path.write_bytes(archive(self.entries))
         return path
-
-
-def _about(claim: Mapping[str, Any], metric: Mapping[str, Any]) -> bool:
-    same = (claim["trial"], claim["metric"], claim["level"])
-    if (metric["trial"], metric["name"], metric["level"]) != same or metric["scope"] != "design":
-        return False
-    return claim["stage"] in (None, metric["stage"])
-
-
-def zipped(entries: Iterable[tuple[str, bytes]]) -> bytes:
-    """A canonical zip, sorted, with whatever names are asked for."""
-    members, body = [], b""
-    for name, data in sorted(entries, key=lambda entry: entry[0].encode()):
-        member = Member(name, len(data), zlib.crc32(data), len(body))
-        members.append(member)
-        body += local_header(member) + data
-    directory = b"".join(map(central_header, members))
-    return body + directory + end_records(len(members), len(directory), len(body))
 
 
 # A capsule of which nothing ever ran: good for all that is refused before anything is run.

@@ -14,7 +14,6 @@ import rfc8785
 
 from exseos.archive.zip_format import Member, central_header, end_records, local_header
 from exseos.digest import sha256_bytes, sha256_json
-from exseos.lock import parse_lock
 from exseos.records.index import Index
 from exseos.records.names import IMAGE, INDEX, LOCK, MANIFEST, PYLOCK, README, SEAL, SPEC, is_exact, is_sealed
 from exseos.records.parts import ClaimRecord, stage_key
@@ -73,12 +72,16 @@ def keep_numbers(entries: Entries) -> Entries:
     return rederive(entries, numbers=False)
 
 
-def rederive(entries: Entries, *, numbers: bool = True) -> Entries:
-    """With all of the index that follows from outputs, lock, data and image made anew, and then new ids."""
+def rederive(entries: Entries, *, numbers: bool = True, lock: bool = True) -> Entries:
+    """With all of the index that follows from outputs, lock, data and image made anew, and then new ids.
+
+    Without ``numbers`` its metrics and claims stay, without ``lock`` the pins of what the capsule brings.
+    """
     entries = dict(entries)
     try:
         index = json.loads(entries[INDEX])
-        _lock_follows(entries)
+        if lock:
+            _lock_follows(entries)
         _stages_follow(entries, index)
         if numbers:
             _numbers_follow(entries, index)
@@ -101,7 +104,7 @@ def _lock_follows(entries: Entries) -> None:
 
 
 def _stages_follow(entries: Entries, index: dict[str, Any]) -> None:
-    lock = parse_lock(entries[LOCK], entries[PYLOCK], LOCK)
+    pins = json.loads(entries[LOCK])["data"]
     index["image_id"] = f"sha256:{sha256_bytes(entries['lock/image.json'])}"
     files = lines(
         (name.removeprefix("spec/"), sha256_bytes(data)) for name, data in entries.items() if name.startswith("spec/") and name != SPEC
@@ -114,7 +117,7 @@ def _stages_follow(entries: Entries, index: dict[str, Any]) -> None:
         for one in stage["inputs"]:
             one["outputs"] = digests.get(one["stage"], one["outputs"])
         for one in stage["data"]:
-            one["sha256"] = lock.data[one["name"]].sha256
+            one["sha256"] = pins.get(one["name"], one)["sha256"]
         if stage["files"] is not None:
             stage["files"] = sha256_bytes(files)
         if below.startswith("data/"):
@@ -129,11 +132,9 @@ def _stages_follow(entries: Entries, index: dict[str, Any]) -> None:
             files=stage["files"],
             toolchain=stage["toolchain"],
         )
-    index["optional"] = [
-        {"name": name, "sha256": sha256_bytes(entries[name]), "size": len(entries[name])}
-        for name in sorted(entries)
-        if name.startswith("data/")
-    ]
+    left_out = [one for one in index["optional"] if one["name"] not in entries]
+    here = [{"name": name, "sha256": sha256_bytes(data), "size": len(data)} for name, data in entries.items() if name.startswith("data/")]
+    index["optional"] = sorted(here + left_out, key=lambda one: str(one["name"]))
 
 
 def _numbers_follow(entries: Entries, index: dict[str, Any]) -> None:

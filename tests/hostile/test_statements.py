@@ -236,8 +236,7 @@ def test_an_index_against_itself(bench: Bench, attack: Attack, expected: str) ->
         forgery.index["metrics"][0]["value"] = 0.5
         forgery.seal()
         forgery.change("capsule.json", '"value":0.5', f'"value":1{"0" * 400}')
-        digests = {name: forger.sha(data) for name, data in forgery.entries.items() if forger.is_sealed(name)}
-        forgery.entries[forger.SEAL] = forger.listed(digests)
+        forgery.reseal()
     else:
         forgery.seal()
     bench.refuse(expected, forgery)
@@ -246,8 +245,7 @@ def test_an_index_against_itself(bench: Bench, attack: Attack, expected: str) ->
 def test_another_readme(bench: Bench) -> None:
     forgery = invented()
     forgery.entries[README] += b"\nAccepted by all reviewers.\n"
-    sealed = {name: forger.sha(data) for name, data in forgery.entries.items() if forger.is_sealed(name)}
-    forgery.entries[forger.SEAL] = forger.listed(sealed)
+    forgery.reseal()
     bench.refuse("README.md: it is not what the index renders to", forgery)
 
 
@@ -288,8 +286,7 @@ def test_no_level_beyond_that_of_the_stage(bench: Bench) -> None:
 def test_numbers_in_no_form(bench: Bench, text: bytes, expected: str) -> None:
     forgery = invented()
     forgery.entries["results/trial-0/evaluate/metrics.json"] = text
-    forgery._stages()
-    bench.refuse(expected, forgery.seal())
+    bench.refuse(expected, forgery.settle(numbers=False))
 
 
 # What spec and lock say of each other
