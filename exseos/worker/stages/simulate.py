@@ -47,7 +47,7 @@ class Simulate(Stage):
     """See the module."""
 
     name = "simulate"
-    libraries = ("tensorflow", "keras", "hgq")
+    libraries = ("numpy",)
 
     def run(self, context: Context) -> None:
         """Raises ``StageError`` if the project does not compile or crashes, or if its outputs ignore the inputs."""
