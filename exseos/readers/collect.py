@@ -14,8 +14,13 @@ from exseos.errors import UsageError
 from exseos.readers.base import Reader, Report, ReportError, readers
 
 HEAD_CHARACTERS = 64 * 1024
-LARGEST = 64 * 1024 * 1024
+LARGEST = 16 * 1024 * 1024
 """Bytes; timing summaries of big designs have a few megabytes."""
+MOST_PIECES = 250_000
+"""Lines, elements and values, each of which takes memory and time; the largest report seen has 15,000."""
+TOO_LARGE = "larger than 16 MiB"
+TOO_MANY = f"more than {MOST_PIECES:,} lines, elements and values"
+PIECES = (b"\n", b"<", b"=", b"[", b"{", b",")
 NOT_A_REPORT = "not a report of a kind known here"
 
 
@@ -44,13 +49,13 @@ def _readers() -> tuple[Reader, ...]:
 def read_report(path: Path) -> Report | None:
     """The report in a file, or None if it is of no kind known here.
 
-    Raises ``ReportError`` for a report that is damaged, and for a file that is binary, empty or larger than 64 MiB.
+    Raises ``ReportError`` for a report that is damaged, and for a file that is binary, empty or larger than any report.
     """
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):
         raise ReportError("not a regular file", where=str(path))
     if status.st_size > LARGEST:
-        raise ReportError("larger than 64 MiB", where=str(path))
+        raise ReportError(TOO_LARGE, where=str(path))
     with path.open("rb") as file:
         start = file.read(HEAD_CHARACTERS)
         if not start.strip():
@@ -62,7 +67,10 @@ def read_report(path: Path) -> Report | None:
         head = start.decode(encoding, "replace")
         for reader in _readers():
             if reader.recognises(head, path.name):
-                return reader.read((start + file.read()).decode(encoding, "replace"), path.name)
+                data = start + file.read(LARGEST - len(start))
+                if sum(map(data.count, PIECES)) > MOST_PIECES:
+                    raise ReportError(TOO_MANY, where=str(path))
+                return reader.read(data.decode(encoding, "replace"), path.name)
     return None
 
 
@@ -97,7 +105,7 @@ def _add(path: Path, seen: set[tuple[int, int]], collected: Collected) -> None:
         report = read_report(path)
     except ReportError as error:
         collected.skipped.append(
-            Skipped(path, error.what, damaged=error.what not in ("empty", "binary", "larger than 64 MiB", "not a regular file"))
+            Skipped(path, error.what, damaged=error.what not in ("empty", "binary", TOO_LARGE, TOO_MANY, "not a regular file"))
         )
     except OSError as error:
         collected.skipped.append(Skipped(path, error.strerror or str(error)))

@@ -11,7 +11,8 @@ import re
 from typing import Any
 
 _STRING = r'"(?:[^"\\]|\\.)*"'
-_TOKEN = re.compile(rf'{_STRING}|[\[\]]|[^"\[\]]+|"', re.DOTALL)
+# A string without end is a token to the end: else it would be looked for again from each quote in it.
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[\]]|[^"\[\]]+', re.DOTALL)
 _LABEL = re.compile(rf"\s*{_STRING}\s*:", re.DOTALL)
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _VARIABLE = re.compile(r"^[ \t]*var[ \t]+(\w+?)(?:ND)?JSON[ \t]*=[ \t]*", re.MULTILINE)
@@ -32,7 +33,7 @@ def parse(text: str) -> Any:
 def documents(text: str) -> list[dict[str, Any]]:
     """The objects of a JSON text, or of a text with one JSON object a line; lines that cannot be read are left out."""
     whole = parse(text)
-    found = [whole] if whole is not None else [parse(line) for line in text.splitlines()]
+    found = [whole] if whole is not None else [parse(line) for line in text.split("\n") if line.lstrip().startswith(("{", "["))]
     return [document for document in found if isinstance(document, dict)]
 
 
@@ -73,16 +74,21 @@ def member(value: Any, key: str) -> dict[str, Any]:
 def _objects_for_labels(text: str) -> str:
     closing: list[str] = []
     pieces: list[str] = []
+    done = 0
     for token in _TOKEN.finditer(text):
-        piece = token[0]
-        if piece == "[":
+        if token[0] == "[":
             labelled = bool(_LABEL.match(text, token.end()))
             closing.append("}" if labelled else "]")
-            piece = "{" if labelled else "["
-        elif piece == "]":
-            piece = closing.pop() if closing else "]"
-        pieces.append(piece)
-    return "".join(pieces)
+            bracket = "{" if labelled else "["
+        elif token[0] == "]":
+            if not closing:
+                raise ValueError("a bracket too many")
+            bracket = closing.pop()
+        else:
+            continue
+        pieces += (text[done : token.start()], bracket)
+        done = token.end()
+    return "".join((*pieces, text[done:]))
 
 
 def _unescaped(match: re.Match[str]) -> str:

@@ -9,14 +9,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from exseos.capsule.build import BuildRequest, Prepared, prepare, workers_of
+from exseos.capsule.build import BuildRequest, Prepared, prepare
 from exseos.engines.base import Engine, Limits
 from exseos.manifest import Manifest
 from exseos.progress import Quiet
+from exseos.removal import remove_tree
 from exseos.spec import read_spec
-from exseos.store import Store
+from exseos.store import Store, plain_modes
+from exseos.study.outputs import Bounds, collect
 from exseos.study.plan import StagePlan, plan
-from exseos.study.workers import Outcome
+from exseos.study.session import Session
 
 MODELS = Path(__file__).parent / "small_models"
 ROWS, FEATURES = 1152, 64
@@ -66,13 +68,29 @@ class Trainings:
             jobs += [(measured(name), evaluate)] if name not in unmeasured else []
         found: dict[str, Ran] = {}
         inputs: dict[str, tuple[Path, Manifest]] = {}
-        folder = Path(tempfile.mkdtemp(prefix="workers-", dir=self._scratch))  # several may run at once
-        request = BuildRequest(Path("spec.yaml"), limits=Limits(seconds=_SECONDS))
-        with workers_of(self.ready, engine, request, folder, self._store, Quiet()) as workers:
-            for (name, stage), (_, then) in zip(jobs, [*jobs[1:], ("", None)], strict=True):
-                outcome = workers.run(stage, self.ready.experiment.seed, inputs, then)
-                inputs[stage.name] = outcome.folder, outcome.manifest
-                found[name] = _ran(outcome)
+        folder = Path(tempfile.mkdtemp(prefix="session-", dir=self._scratch))  # several may run at once
+        (folder / "worker").mkdir()
+        plain_modes(self.ready.files)
+        # One worker for all: on an emulated CPU TensorFlow takes half a minute to load.
+        with Session(
+            engine,
+            self.ready.image,
+            folder=folder / "worker",
+            files=self.ready.files,
+            data=self.ready.data,
+            limits=Limits(seconds=_SECONDS),
+            store=self._store,
+            progress=Quiet(),
+        ) as session:
+            for number, (name, stage) in enumerate(jobs):
+                own = {given: inputs[earlier] for given, earlier in stage.inputs.items()}
+                facts = session.run(stage.kind, stage.parameters, self.ready.experiment.seed, own)
+                made = folder / f"outputs-{number}"
+                manifest = collect(session.output, made, Bounds(), name)
+                for left in session.output.iterdir():
+                    remove_tree(left)
+                inputs[stage.name] = made, manifest
+                found[name] = Ran({entry.path: entry.sha256 for entry in manifest}, facts, manifest.digest)
         return found
 
 
@@ -87,10 +105,6 @@ def measured(name: str) -> str:
 def is_measured(run: str) -> bool:
     """Whether a run is the measurement of a training."""
     return run.endswith(_MEASURED)
-
-
-def _ran(outcome: Outcome) -> Ran:
-    return Ran({entry.path: entry.sha256 for entry in outcome.manifest}, dict(outcome.facts), outcome.manifest.digest)
 
 
 def example(spec: Path, store: Store, scratch: Path) -> Trainings:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from exseos.readers.collect import LARGEST, MOST_PIECES, PIECES
 from exseos.records.names import IMAGE, INDEX, LOCK, MANIFEST, PYLOCK, README, SEAL, SPEC
 from exseos.spec.yaml12 import load
 from tests.hostile.json_mutation import text
@@ -211,3 +212,40 @@ def test_capsules(tmp_path: Path, name: str) -> None:
     imports = "from exseos.capsule.verify import verify\nfrom exseos.capsule.inspect import inspect"
     bounded(measure(imports, "report = verify(sys.argv[1])\nprint(report.problems[:2])", str(path)))
     bounded(measure(imports, "inspect(sys.argv[1])", str(path)))
+
+
+VIVADO = "| Tool Version : Vivado v.2020.1\n| Command      : report_{}\n| Design State : Routed\n"
+REPORTS: dict[str, tuple[str, str]] = {
+    "tables": (VIVADO.format("utilization -file a.rpt"), "| a | 1 |\n"),
+    "rules": (VIVADO.format("utilization -file a.rpt"), "+-+\n"),
+    "newlines": (VIVADO.format("timing_summary"), "\n"),
+    "one line": (VIVADO.format("power"), "|" + " " * 50),
+    "labels": ("Fitter Status : Successful - a\n", "Total DSP Blocks : 2 / 30 ( 7 % )                            \n"),
+    "clocks": ("TimeQuest Timing Analyzer Summary Quartus\n", "Type  : Slow 85C Model Setup 'clk'\nSlack : 1.5\nTNS   : 0.0\n"),
+    "functions": ("// SmartHLS\n====== 1. Simulation ======\n", "| Function: a takes 1 cycles |\n"),
+    "elements": ("<profile><ReportVersion>", "<a/>"),
+    "attributes": ("<profile><ReportVersion ", 'a=""'),
+    "blanks in XML": ("<profile><ReportVersion>", " "),
+    "quotes that no string ends": ("var areaJSON={", '\\"'),
+    "strings": ("var areaJSON={", '"'),
+    "brackets": ("var areaJSON=", "["),
+    "closing brackets": ("var areaJSON=", "]"),
+    "lines that are no JSON": ('{"name":"loop_attributes"\n', "Slack : 1\n"),
+    "lines that are JSON": ('{"name":"loop_attributes"}\n', "{}\n"),
+    "numbers": ('{"fmax":[', "1,"),
+    "digits": ('{"fmax":', "1"),
+    "characters of four bytes": ('{"creator":"Yosys","a":"', "\U0001f600"),
+}
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_reports(tmp_path: Path, name: str) -> None:
+    """As large as it is still read, and far larger; a report's reader may find numbers or refuse it."""
+    head, unit = REPORTS[name]
+    path = tmp_path / "report"
+    imports = "from exseos.readers.collect import collect"
+    code = "print(collect([Path(sys.argv[1])]).skipped[:1])"
+    most = MOST_PIECES // (sum(map(unit.encode().count, PIECES)) or 1) * len(unit.encode())
+    for size in (min(most, LARGEST), LARGE):
+        path.write_bytes(filled(unit, size - 64, head))
+        bounded(measure(imports, code, str(path)))
