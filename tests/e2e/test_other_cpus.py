@@ -94,7 +94,10 @@ def trained(
             for name, (trainings, changes) in runs.items()
             for cpu, engine in engines.items()
         }
-        return {name: {cpu: futures[name, cpu].result() for cpu in engines} for name in runs}
+        try:
+            return {name: {cpu: futures[name, cpu].result() for cpu in engines} for name in runs}
+        finally:  # after an error no further one is begun
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 @pytest.mark.parametrize("cpu", CPUS)

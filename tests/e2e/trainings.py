@@ -22,8 +22,8 @@ from exseos.study.session import Session
 
 MODELS = Path(__file__).parent / "small_models"
 ROWS, FEATURES = 1152, 64
-_SECONDS = 3 * 3600.0
-"""For all containers of one run, on an emulated CPU."""
+_SECONDS = 1200.0
+"""For one run, on an emulated CPU."""
 Changes = Mapping[str, Mapping[str, Any]]
 """Section of the stage's parameters → parameter → value."""
 
