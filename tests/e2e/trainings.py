@@ -54,10 +54,10 @@ class Trainings:
         self.ready, self._store, self._scratch = ready, store, scratch
         scratch.mkdir()
 
-    def run(self, engine: Engine, runs: Mapping[str, Changes], unmeasured: Collection[str] = ()) -> dict[str, Ran]:
-        """What the stages made: ``prepare``, a training for each name in ``runs``, and what ``evaluate`` made of it.
+    def run(self, engine: Engine, runs: Mapping[str, Changes], measure: Collection[str] = ()) -> dict[str, Ran]:
+        """What the stages made: ``prepare``, a training for each name in ``runs``, and for those in ``measure`` what ``evaluate`` made.
 
-        The latter is called ``NAME, evaluated``; a model of the user's own layers, which it does not take, is ``unmeasured``.
+        The latter is called ``NAME, evaluated``; it takes no model of the user's own layers.
         """
         stages = {stage.name: stage for stage in plan(self.ready.experiment)}
         prepare, train, evaluate = stages["prepare"], stages["train"], stages["evaluate"]
@@ -65,7 +65,7 @@ class Trainings:
         for name, changes in runs.items():
             given = {section: {**(own or {}), **changes.get(section, {})} for section, own in train.parameters.items()}
             jobs.append((name, replace(train, parameters=given)))
-            jobs += [(measured(name), evaluate)] if name not in unmeasured else []
+            jobs += [(measured(name), evaluate)] if name in measure else []
         found: dict[str, Ran] = {}
         inputs: dict[str, tuple[Path, Manifest]] = {}
         folder = Path(tempfile.mkdtemp(prefix="session-", dir=self._scratch))  # several may run at once
