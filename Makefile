@@ -9,6 +9,8 @@ SHELL := /bin/bash
 HOST := .venv
 DEV := .venv-dev
 OUTPUT := build
+# Two tests at once, those of one file by one process: more takes more memory than a laptop has.
+PARALLEL := -n 2 --dist loadfile
 
 demo: $(HOST)/made
 	@mkdir -p $(OUTPUT)
@@ -20,8 +22,8 @@ demo: $(HOST)/made
 	exseos capsule replay "$$capsule"
 
 test: lint type
-	scripts/with-engines $(DEV)/bin/pytest -m "not slow"
-	scripts/with-engines $(DEV)/bin/pytest -m slow
+	scripts/with-engines $(DEV)/bin/pytest $(PARALLEL) -m "not slow"
+	scripts/with-engines $(DEV)/bin/pytest $(PARALLEL) -m slow
 
 # The tests that need neither network nor container: for the work in between.
 fast: $(DEV)/made

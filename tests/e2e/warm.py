@@ -28,7 +28,8 @@ def warm(sources: Path, tmp_path_factory: pytest.TempPathFactory) -> Exseos:
     Built by docker if there is one: the first of two builds that must not differ.
     """
     folder = tmp_path_factory.mktemp("warm")
-    store = Path(os.environ.get(_KEPT_STORE) or folder / "store")
+    kept = os.environ.get(_KEPT_STORE)
+    store = Path(kept, os.environ.get("PYTEST_XDIST_WORKER", "")) if kept else folder / "store"
     exseos = Exseos(sources, store, folder, {"TZ": "UTC", "LC_ALL": "C.UTF-8", "PYTHONHASHSEED": "0"})
     engine = "docker" if Docker().available() is None else "auto"
     arguments = ("capsule", "build", sources / "examples/tiny/spec.yaml", "-o", folder / CAPSULE)
