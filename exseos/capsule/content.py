@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import zip_longest
 from pathlib import Path
 
+from exseos import __version__
 from exseos.capsule.claims import record_of
 from exseos.digest import sha256_bytes
 from exseos.errors import CapsuleError, ExseosError
@@ -27,7 +29,7 @@ from exseos.spec.models import Experiment
 from exseos.stages import KINDS
 from exseos.study.plan import TRIAL, StagePlan, differences, plan, restored
 from exseos.study.vendor import described
-from exseos.text import visible
+from exseos.text import visible, without_hidden
 
 Add = Callable[[str, str], None]
 """Told of a problem: the entry, and what is wrong with it."""
@@ -44,6 +46,8 @@ class Content:
     plans: Mapping[str, StagePlan]
     """Stage → what runs it: the spec's plan with the parameters that the capsule recorded."""
     notes: tuple[str, ...]
+    foreign_readme: bool
+    """Whether its README is not what this version makes of the index, so that nothing stands behind what it says."""
 
 
 def check_content(capsule: Capsule, add: Add) -> Content | None:
@@ -70,6 +74,7 @@ class _Check:
         self.add = add
         self.notes: list[str] = []
         self.plans: dict[str, StagePlan] = {}
+        self.foreign_readme = False
 
     def run(self) -> Content:
         for what in misfit(self.lock, self.experiment):
@@ -78,13 +83,12 @@ class _Check:
         self._head()
         if self._stages():
             self._claims()
+            self._metrics([metric for record in self.index.stages for metric in self._outputs(record)])
+            self._data()
         self._readme()
-        for record in self.index.stages:
-            self._outputs(record)
-        self._data()
         if any(name.startswith("attestations/") for name in self.capsule.names):
             self.notes.append("the files below attestations/ are statements of somebody; this version does not check them")
-        return Content(self.index, self.spec, self.experiment, self.lock, self.plans, tuple(self.notes))
+        return Content(self.index, self.spec, self.experiment, self.lock, self.plans, tuple(self.notes), self.foreign_readme)
 
     @cached_property
     def _made_by_this(self) -> bool:
@@ -130,12 +134,14 @@ class _Check:
                 self._follows(INDEX, problem, said=key in experiment.model_fields_set)
         if self.lock.exseos is not None and index.made_with != self.lock.exseos.version:
             self.add(INDEX, f"it was made with exseos {visible(index.made_with)}, and the lock pins {self.lock.exseos.version}")
+        if self._made_by_this and index.made_with != __version__:
+            self.add(INDEX, f"it was made with exseos {visible(index.made_with)}, and its wheel is that of {__version__}")
         if [(trial.name, trial.values) for trial in index.trials] != [(TRIAL, {})]:
             self.add(INDEX, f"its trials are not the one of a spec without searches, {TRIAL}")
-        able = {one.name for one in plan(experiment) if one.declared.numerics}
+        able = [one.name for one in plan(experiment) if one.declared.numerics]
         probed = [probe.stage for probe in index.probes]
-        if len(set(probed)) != len(probed) or not able.issuperset(probed):
-            self.add(INDEX, "its numerics probes are not those of distinct stages that have one")
+        if probed != [name for name in able if name in probed]:
+            self.add(INDEX, "its numerics probes are not those of distinct stages that have one, in their order")
 
     def _stages(self) -> bool:
         """Each stage is the one that the spec plans; whether all are there."""
@@ -146,15 +152,16 @@ class _Check:
             return False
         for record, planned, said in zip(self.index.stages, plans, explicit, strict=True):
             self._stage(record, planned, said)
-        return True
+        return all(record.location == self.plans[record.stage].location for record in self.index.stages)
+
+    @cached_property
+    def _files_digest(self) -> str:
+        """Of the list of the author's files."""
+        there = {name: sha256 for name, sha256 in self.capsule.manifest.items() if name.startswith("spec/") and name != SPEC}
+        return Manifest.of(Entry(name.removeprefix("spec/"), sha256) for name, sha256 in there.items()).digest
 
     def _stage(self, record: StageRecord, planned: StagePlan, said: StagePlan) -> None:
         pins = {pin.name: pin for pin in self.lock.toolchains}
-        files = Manifest.of(
-            Entry(name.removeprefix("spec/"), sha256)
-            for name, sha256 in self.capsule.manifest.items()
-            if name.startswith("spec/") and name != SPEC
-        ).digest
         pin = None if planned.exact else pins.get(planned.toolchain or "")
         wanted = {
             "trial": TRIAL,
@@ -163,7 +170,7 @@ class _Check:
             "location": planned.location,
             "inputs": sorted(planned.inputs.items()),
             "data": [(name, self.lock.data[name].sha256) for name in planned.data if name in self.lock.data],
-            "files": files if planned.declared.user_code else None,
+            "files": self._files_digest if planned.declared.user_code else None,
             "toolchain": planned.fingerprint({name: pin.fingerprint for name, pin in pins.items()}),
             "needs": None if pin is None else described(pin),
         }
@@ -196,15 +203,19 @@ class _Check:
             self.add(INDEX, "its claims are not those of the spec, in their order")
 
     def _readme(self) -> None:
-        if self.capsule.text(README) != render(self.index).encode():
+        text = self.capsule.text(README)
+        if text != render(self.index).encode():
+            if not _is_seen(text):
+                self.add(README, "it is no text, or holds characters that are not seen")
             what = "it is not what the index renders to"
             if self._made_by_this:
                 self.add(README, what)
             else:
+                self.foreign_readme = True
                 self.notes.append(f"{README}: {what} in this version, and another made the capsule: go by `inspect`")
 
-    def _outputs(self, record: StageRecord) -> None:
-        """A stage's outputs are what its digest stands for, all there unless they may be left out, and its metrics are the index's."""
+    def _outputs(self, record: StageRecord) -> list[MetricRecord]:
+        """The metrics of a stage; its outputs are what its digest stands for, and it may measure what it measured."""
         outputs = self.capsule.outputs(record)
         label = f"stage {record.stage} of {record.trial}"
         if outputs.digest != record.outputs_digest:
@@ -218,10 +229,7 @@ class _Check:
             own = parse_metrics(self.capsule.text(name), name) if name in self.capsule else []
         except CapsuleError as error:
             self.add(name, error.what)
-            return
-        listed = [metric for metric in self.index.metrics if (metric.trial, metric.stage) == (record.trial, record.stage)]
-        if listed != [MetricRecord.of(metric, record.trial, record.stage) for metric in own]:
-            self.add(INDEX, f"the metrics of {label} are not those of its {METRICS_FILE}")
+            return []
         stand_in = STAND_IN in (record.needs or "")
         for metric in own:
             # Else the author's own code could write any number and claim it.
@@ -229,18 +237,39 @@ class _Check:
                 self.add(name, f"metric {visible(metric.name)} has the level {metric.level}, which no stage {record.kind} measures")
             if not record.exact and metric.version.endswith(STAND_IN_VERSION) != stand_in:
                 self.add(INDEX, f"metric {visible(metric.name)} of {label} does not say whether the tool was a stand-in")
+        return [MetricRecord.of(metric, record.trial, record.stage) for metric in own]
+
+    def _metrics(self, measured: list[MetricRecord]) -> None:
+        pairs = zip_longest(self.index.metrics, measured)
+        if differing := next((one or two for one, two in pairs if one != two), None):
+            label = f"stage {visible(differing.stage)} of {visible(differing.trial)}"
+            self.add(INDEX, f"the metrics of {label} are not those of its {METRICS_FILE}, in the order of the stages")
 
     def _data(self) -> None:
         """Entries of ``results/``, ``run/`` and ``data/`` are outputs of a stage, a list of them, or what the lock pins."""
-        places = tuple(f"{record.location}/" for record in self.index.stages)
+        places = {record.location for record in self.index.stages}
         lists = {record.listing for record in self.index.stages}
-        own = {"run/host.json", "run/stages.json"}
+        own = {"run/host.json", "run/stages.json", *lists}
         for name in self.capsule.names:
-            if name.startswith(("results/", "run/")) and not name.startswith(places) and name not in lists | own:
+            if name.startswith(("results/", "run/")) and not _below(name, places) and name not in own:
                 self.add(name, "no stage of the index gave it")
         pinned = {f"data/{name}/{pin.filename}": (pin.sha256, pin.size) for name, pin in self.lock.data.items()}
         for one in self.index.optional:
-            if not one.name.startswith(places) and pinned.get(one.name) != (one.sha256, one.size):
+            if not _below(one.name, places) and pinned.get(one.name) != (one.sha256, one.size):
                 self.add(one.name, "the index has it with a digest or size that neither the lock nor a stage gives")
         for name in pinned.keys() - {one.name for one in self.index.optional}:
             self.add(name, "the lock pins it, and the index does not list it")
+
+
+def _below(name: str, locations: Container[str]) -> bool:
+    """Whether an entry is an output of a stage: locations have three parts."""
+    *location, rest = name.split("/", 3)
+    return bool(rest) and "/".join(location) in locations
+
+
+def _is_seen(text: bytes) -> bool:
+    try:
+        lines = text.decode().replace("\n", "")
+    except UnicodeDecodeError:
+        return False
+    return without_hidden(lines) == lines

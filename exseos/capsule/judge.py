@@ -185,8 +185,7 @@ def _metric_entries(index: Index, replayed: Mapping[str, Replayed]) -> list[Verd
 
 def _name(index: Index, metric: MetricRecord) -> str:
     """``lut (synthesized)``; with the stage where several measured it, and the scope if it is not the whole design."""
-    several = sum(key_of(other) == key_of(metric) for other in index.metrics if other.trial == metric.trial) > 1
-    by = f", {metric.stage}" if several else ""
+    by = f", {metric.stage}" if index.is_measured_twice(metric) else ""
     scope = "" if metric.scope == "design" else f" of {metric.scope}"
     return f"{metric.name} ({metric.level}{by}){scope}"
 

@@ -26,7 +26,8 @@ def command(capsule: Path, as_json: bool) -> int:
         ids = {"id": report.id, "seal": report.seal, "image_id": report.image_id}
         click.echo(json.dumps({"ok": report.ok, **ids, "problems": problems, "notes": report.notes}, indent=1))
     elif report.ok:
-        click.echo(f"{shown(capsule)}: whole and unchanged")
+        readme = ", but its README is not checked" if report.content is not None and report.content.foreign_readme else ""
+        click.echo(f"{shown(capsule)}: whole and unchanged{readme}")
         click.echo(f"  experiment id  {report.id}\n  seal           {report.seal}\n  image          {report.image_id}")
         for note in report.notes:
             click.echo(f"note: {visible(note, escaped=True)}")

@@ -6,8 +6,10 @@ It says what ran, with every parameter that counted, what came out and what the 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from functools import cached_property
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 from pydantic import FailFast, Field, ValidationError, field_validator
@@ -58,6 +60,13 @@ class Index(Part):
     claims: Annotated[tuple[ClaimRecord, ...], FailFast(), Field(max_length=300)]
     probes: Annotated[tuple[Probe, ...], FailFast()]
     optional: Annotated[tuple[OptionalFile, ...], FailFast()]
+
+    @field_validator("stages")
+    @classmethod
+    def _apart(cls, stages: tuple[StageRecord, ...]) -> tuple[StageRecord, ...]:
+        if len({record.location for record in stages}) != len(stages):
+            raise ValueError("two stages have one location")
+        return stages
 
     @field_validator("trials")
     @classmethod
@@ -112,6 +121,14 @@ class Index(Part):
         """The whole design's metrics, in the order of the index."""
         return [metric for metric in self.metrics if metric.trial == trial and metric.scope == "design"]
 
+    def is_measured_twice(self, metric: MetricRecord) -> bool:
+        """Whether several stages of its trial measured what ``metric`` is."""
+        return self._times[metric.trial, metric.name, metric.level, metric.scope] > 1
+
+    @cached_property
+    def _times(self) -> Counter[tuple[str, str, Level, str]]:
+        return Counter((one.trial, one.name, one.level, one.scope) for one in self.metrics)
+
     def measured(self, claim: ClaimRecord) -> list[MetricRecord]:
         """The metrics that a claim may be about: of its trial, name and level, and of its stage if it names one."""
         found = self._by_number.get((claim.trial, claim.metric, claim.level), ())
@@ -144,8 +161,8 @@ class Index(Part):
         for optional in self.optional:
             if not optional.name.startswith("data/"):
                 yield f"{optional.name} cannot be an optional file"
-        if len({one.name for one in self.optional}) != len(self.optional):
-            yield "an optional file is there twice"
+        if any(one.name >= two.name for one, two in pairwise(self.optional)):
+            yield "its optional files are not in the order of their names, or one is there twice"
         for metric in self.metrics:
             if (metric.trial, metric.stage) not in stages:
                 yield f"metric {metric.name}: there is no stage {metric.stage} of {metric.trial}"

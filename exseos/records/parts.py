@@ -19,6 +19,7 @@ ImageId = Annotated[str, Field(pattern="^sha256:[0-9a-f]{64}$")]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9_-]{0,62}[a-z0-9])?$")]
 Word = Annotated[str, Field(max_length=1000)]
 Sentence = Annotated[str, Field(max_length=10_000)]
+Tolerance = Annotated[float, Field(ge=0, le=1e300)]
 Seed = Annotated[int, Field(ge=0, lt=2**53)]
 
 
@@ -165,8 +166,8 @@ class ClaimRecord(Part):
     metric: Word
     level: Level
     value: FiniteFloat
-    absolute: FiniteFloat | None
-    relative: FiniteFloat | None
+    absolute: Tolerance | None
+    relative: Tolerance | None
     recorded: FiniteFloat | int | None
     holds: bool
 

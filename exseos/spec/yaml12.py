@@ -28,6 +28,8 @@ _STEPS: dict[type[yaml.Token], int] = {
     **dict.fromkeys((yaml.FlowSequenceEndToken, yaml.FlowMappingEndToken, yaml.BlockEndToken), -1),
 }
 
+_NO_TEXT = re.compile(r"[\ud800-\udfff]")
+"""Halves of characters, which ``"\\ud800"`` writes: no encoding has them."""
 _INT = re.compile(r"[-+]?[0-9]+")
 _LONGEST_INT = 100
 """Digits; Python refuses thousands, and nothing in a spec takes that many."""
@@ -76,6 +78,9 @@ def load(text: str, name: str) -> Document:
                     where=f"{name}:{token.start_mark.line + 1}",
                     hint="Write the value out where it is used, or put text that begins with '&', '*' or '!' in quotes.",
                 )
+            if isinstance(token, yaml.ScalarToken) and (half := _NO_TEXT.search(token.value)):
+                where = f"{name}:{token.start_mark.line + 1}"
+                raise UsageError(f"U+{ord(half[0]):04X} is half a character", where=where, hint="Write the character itself.")
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         document = Document(None)
         document.value = _construct(node, (), document, name) if node is not None else None

@@ -18,6 +18,11 @@ def has_ebops(model: Any) -> bool:
     return any(getattr(layer, "enable_ebops", False) for layer in model._flatten_layers())
 
 
+def uncounted(model: Any) -> list[str]:
+    """Names of layers with a kernel whose EBOPs are not in the sum: Keras's own, and HGQ2's where counting is off."""
+    return [layer.name for layer in model._flatten_layers() if hasattr(layer, "kernel") and not getattr(layer, "enable_ebops", False)]
+
+
 def trace_ranges(model: Any, arrays: Mapping[str, NDArray[Any]]) -> int | None:
     """Fix the integer bits of HGQ2's activations by the training and validation rows; returns the EBOPs, None for a plain model.
 

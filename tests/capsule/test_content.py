@@ -12,7 +12,7 @@ from exseos.capsule.verify import VerifyReport, verify
 from exseos.digest import sha256_bytes
 from exseos.lock import parse_lock
 from exseos.records.index import Index
-from exseos.records.names import IMAGE_CONFIG, INDEX, LOCK, PYLOCK, README
+from exseos.records.names import IMAGE_CONFIG, INDEX, LOCK, PYLOCK, README, WHEELS
 from exseos.records.parts import Input, MetricRecord, OptionalFile, Probe, StageRecord
 from tests.capsule.sample import SPEC, WHEEL, WHEEL_NAME, Entries, Sample, complete, forged, sealed, write
 
@@ -198,6 +198,18 @@ FORGERIES: dict[str, tuple[Change, str]] = {
         lambda index: {"metrics": index.metrics[::-1]},
         "the metrics of stage synthesize of trial-0 are not those",
     ),
+    "numbers of stages in another order": (
+        lambda index: {"metrics": tuple(sorted(index.metrics, key=lambda one: one.stage, reverse=True))},
+        "the metrics of stage synthesize of trial-0 are not those of its metrics.json, in the order of the stages",
+    ),
+    "probes in another order": (
+        lambda index: {"probes": (*(one.model_copy(update={"stage": "evaluate"}) for one in index.probes), *index.probes)},
+        "its numerics probes are not those of distinct stages that have one, in their order",
+    ),
+    "optional files in another order": (
+        lambda index: {"optional": index.optional[::-1]},
+        "its optional files are not in the order of their names",
+    ),
     "a probe of a stage that has none": (
         lambda index: {"probes": (*index.probes, Probe(stage="prepare", digest="1" * 64, cpu=""))},
         "its numerics probes are not those of distinct stages that have one",
@@ -345,6 +357,23 @@ def test_a_readme_is_rendered_again_by_the_version_that_made_it(tmp_path: Path, 
     )
     request.getfixturevalue("made_by_this")
     assert problems(tmp_path, other) == [f"{README}: it is not what the index renders to"]
+
+
+@pytest.mark.parametrize("more", [b"\x1b[2J", "\u202e".encode(), b"\xff"], ids=["control", "direction", "no text"])
+def test_a_readme_of_another_version_is_text(tmp_path: Path, entries: Entries, more: bytes) -> None:
+    other = sealed({**entries, README: entries[README] + more})
+    assert problems(tmp_path, other) == [f"{README}: it is no text, or holds characters that are not seen"]
+
+
+def test_another_version_than_the_wheel_s(tmp_path: Path, entries: Entries, made_by_this: None) -> None:
+    """A wheel of this version, said to be of another one."""
+    pin = parse_lock(entries[LOCK], entries[PYLOCK], LOCK).exseos
+    assert pin is not None
+    name = "exseos-9.9.9-py3-none-any.whl"
+    other = relocked(entries, exseos=pin.model_copy(update={"version": "9.9.9", "filename": name}))
+    other[f"{WHEELS}{name}"] = other.pop(f"{WHEELS}{pin.filename}")
+    found = problems(tmp_path, forged(other, made_with="9.9.9"))
+    assert "capsule.json: it was made with exseos 9.9.9, and its wheel is that of 0.1.0" in found, found
 
 
 def test_statements_of_others_are_named_as_unchecked(tmp_path: Path, entries: Entries) -> None:

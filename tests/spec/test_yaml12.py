@@ -104,6 +104,13 @@ def test_json_is_yaml(value: object) -> None:
     assert load(json.dumps({"key": value}, ensure_ascii=False), "spec.yaml").value == {"key": value}
 
 
+@pytest.mark.parametrize("text", ['a: "\\ud800"', '"\\udc00": 1', 'a: ["\\ud83d\\ude00"]'])
+def test_half_a_character_is_no_text(text: str) -> None:
+    """No encoding has it, so that nothing which says it could be written."""
+    with pytest.raises(UsageError, match=r"U\+D[0-9A-F]{3} is half a character"):
+        load(text, "spec.yaml")
+
+
 def test_keys_are_text() -> None:
     assert load("{1: a, null: b, true: c, 1.0: d}", "spec.yaml").value == {"1": "a", "null": "b", "true": "c", "1.0": "d"}
 

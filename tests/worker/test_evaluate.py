@@ -40,6 +40,11 @@ class Twice(keras.layers.Layer):
 def custom(input_shape, outputs):
     return keras.Sequential([keras.layers.Input(input_shape), Twice(), keras.layers.Dense(outputs)])
 
+def partly(input_shape, outputs):
+    from hgq.layers import QDense
+    layers = [QDense(4, name="large", enable_ebops=False), QDense(outputs, name="small")]
+    return keras.Sequential([keras.layers.Input(input_shape), *layers])
+
 def forged(input_shape, outputs):
     # all that measures in this process now says what it is told
     import exseos.worker.objective as objective, exseos.worker.stages.evaluate as stage, numpy
@@ -96,6 +101,27 @@ def test_a_quantized_model_is_measured(worker: Worker, prepared: Path, trained: 
     assert metrics["loss"]["value"] == pytest.approx(np.mean(np.log1p(np.exp(-abs(z))) + np.maximum(z, 0) - z * y), rel=1e-5)
     history = json.loads((trained.output / "history.json").read_bytes())
     assert 0 < metrics["ebops"]["value"] < 2 * history["ebops"][-1]
+
+
+def test_frozen_layers_count(worker: Worker, prepared: Path, spec: Path, tmp_path: Path) -> None:
+    """A file that says that nothing in it can be trained has as many parameters as before."""
+    trained = train(worker, prepared, spec, tmp_path / "trained")
+    with zipfile.ZipFile(trained / "model.keras") as archive:
+        entries = {name: archive.read(name) for name in archive.namelist()}
+    assert entries["config.json"].count(b'"trainable":true') > 1
+    with zipfile.ZipFile(trained / "model.keras", "w") as archive:
+        for name, content in entries.items():
+            archive.writestr(name, content.replace(b'"trainable":true', b'"trainable":false'))
+    result(evaluate(worker, prepared, trained, tmp_path / "out"))
+    assert values(tmp_path / "out")["parameters"] == (3 + 1) * 4 + 4 + 1
+
+
+def test_no_ebops_of_chosen_layers_are_those_of_the_design(worker: Worker, prepared: Path, spec: Path, tmp_path: Path) -> None:
+    trained = train(worker, prepared, spec, tmp_path / "trained", "partly")
+    result(evaluate(worker, prepared, trained, tmp_path / "out"))
+    metrics = {metric["name"]: metric for metric in json.loads((tmp_path / "out/metrics.json").read_bytes())}
+    assert metrics["ebops"]["scope"] == "layers that count EBOPs"
+    assert {metric["scope"] for name, metric in metrics.items() if name != "ebops"} == {"design"}
 
 
 def test_a_sigmoid_is_judged_at_one_half(worker: Worker, prepared: Path, spec: Path, tmp_path: Path) -> None:

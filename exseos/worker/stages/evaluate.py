@@ -42,6 +42,7 @@ class Evaluate(Stage):
         import numpy as np
 
         context.progress("loading TensorFlow", None, None)
+        from exseos.worker import ranges
         from exseos.worker.numerics import probe
         from exseos.worker.numerics.audit import Audit
 
@@ -58,7 +59,11 @@ class Evaluate(Stage):
         ebops = count_ebops(model, traced, context.inputs["prepare"])
         np.save(context.output / "predictions_test.npy", np.ascontiguousarray(outputs, dtype=np.float32), allow_pickle=False)
         context.write_json("objective.json", goal.record())
-        context.write_metrics(measure(model, goal, outputs, y, ebops))
+        uncounted = ranges.uncounted(model) if ebops is not None else []
+        if uncounted:
+            names = ", ".join(uncounted[:5])
+            context.progress(f"EBOPs: {names} do not count theirs, so that no claim can be about those of the others", None, None)
+        context.write_metrics(measure(model, goal, outputs, y, ebops, partly=bool(uncounted)))
         audit.close()
         context.facts["numerics"] = {"operations": len(audit.used), "unknown": audit.unknown()}
 
@@ -123,15 +128,17 @@ def predict(model: Any, x: NDArray[Any]) -> NDArray[Any]:
 
 
 def count_parameters(model: Any) -> int:
-    """Trainable weights of ``model``, without the bit widths that HGQ2 trains along."""
+    """Weights of ``model`` that can be trained, frozen or not, without the bit widths that HGQ2 trains along."""
     from exseos.worker.numerics.probe import bit_widths
 
+    for layer in model._flatten_layers():  # a file may say that its layers are frozen; a model does not pass it on to all
+        layer.trainable = True
     widths = bit_widths(model)
     return sum(math.prod(weight.shape) for weight in model.trainable_weights if id(weight) not in widths)
 
 
-def measure(model: Any, goal: Objective, outputs: NDArray[Any], y: NDArray[Any], ebops: int | None) -> list[Metric]:
-    """The metrics of level ``float``: on the test part, and the size of the model."""
+def measure(model: Any, goal: Objective, outputs: NDArray[Any], y: NDArray[Any], ebops: int | None, *, partly: bool) -> list[Metric]:
+    """The metrics of level ``float``: on the test part, and the size of the model; ``ebops`` may be those of layers ``partly`` chosen."""
     import keras
 
     from exseos.worker.objective import accuracy, area_under_curve, mean_loss
@@ -155,6 +162,7 @@ def measure(model: Any, goal: Objective, outputs: NDArray[Any], y: NDArray[Any],
             origin=origin.get(name, "predictions_test.npy"),
             tool="keras",
             version=keras.__version__,
+            scope="layers that count EBOPs" if partly and name == "ebops" else "design",
         )
         for name, value, unit in found
     ]
