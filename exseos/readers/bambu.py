@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING
 
 from exseos.metrics import Level
 from exseos.readers.base import Number, Reader, Report
+from exseos.readers.bounds import few
 from exseos.readers.figures import number
 from exseos.readers.xml_tree import xml_root
 
 if TYPE_CHECKING:
     from lxml.etree import _Element
 
-_HEAD = re.compile(
-    r"\s*(?:<\?xml[^>]*>\s*)?<(?:bambu_results\b|application>.*?<(?:resources|evaluation)\s[^>]*\b(?:CLOCK_SLACK|CYCLES|REGISTERS)=)",
-    re.DOTALL,
-)
+_HEAD = re.compile(r"\s*+(?:<\?xml[^>]*+>\s*+)?+<(bambu_results\b|application>)")
+_MEASURED = re.compile(r"<(?:resources|evaluation)(\s[^<>]*+)")
+_ATTRIBUTE = re.compile(r"\b(?:CLOCK_SLACK|CYCLES|REGISTERS)=")
 _VERSION = re.compile(r"PandA (\S+)")
 _SYNTHESIZED: dict[str, tuple[str, str]] = {
     "SLICE_LUTS": ("lut", "count"),
@@ -49,7 +49,10 @@ class Bambu(Reader):
     name = "bambu"
 
     def recognises(self, head: str, file_name: str) -> bool:
-        return bool(_HEAD.match(head))
+        match = _HEAD.match(head)
+        if match is None or match[1] == "bambu_results":
+            return match is not None
+        return any(_ATTRIBUTE.search(found[1]) for found in _MEASURED.finditer(head))
 
     def read(self, text: str, file_name: str) -> Report:
         root = xml_root(text, file_name)
@@ -69,7 +72,7 @@ class Bambu(Reader):
             found.append(Number("latency_min_cycles", min(runs), "cycles", "cosimulated"))
             found.append(Number("latency_max_cycles", max(runs), "cycles", "cosimulated"))
         version = _VERSION.search(root.get("bambu_version", ""))
-        return Report("bambu", version[1] if version else "", "", tuple(found))
+        return Report("bambu", version[1] if version else "", "", tuple(few(found)))
 
 
 def _inner(root: _Element) -> list[_Element]:
@@ -80,7 +83,10 @@ def _values(root: _Element) -> dict[str, int | float | None]:
     """By name: an element with a value, or an attribute of what is about the whole design."""
     values = {str(child.tag): number(child.get("value") or "") for child in root}
     for about in (found for inner in _inner(root) for tag in ("resources", "evaluation") for found in inner.iterfind(tag)):
-        values = {str(name): number(str(text)) for name, text in about.items()} | values
+        # Not by items(): for each of them lxml goes through all attributes again.
+        for name in (*_SYNTHESIZED, *_SIMULATED, "CYCLES"):
+            if (text := about.get(name)) is not None:
+                values.setdefault(name, number(text))
     return values
 
 

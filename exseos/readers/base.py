@@ -21,7 +21,7 @@ class ReportError(ExseosError):
     """A report that was recognised but cannot be read: cut off, damaged, or of a version never seen."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Number:
     """One number of a report. ``scope`` is ``design``, or the module, super logic region or loop it is about."""
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import chain
 
 from exseos.readers.base import Number, Reader, Report, ReportError
+from exseos.readers.bounds import MOST_CELLS, MOST_COLUMNS, few
 from exseos.readers.figures import number, whole_lines
 
-_HEAD = re.compile(r"-- Catapult .*Synthesis: Report")
 _VERSION = re.compile(r"^-- Version: +(\S+)", re.MULTILINE)
-_RULE = re.compile(r" *-+(?: +-+)* *")
+_RULE = re.compile(r" *+-++(?: ++-++)*+ *+")
 _AREA = {"Area Score": "area_score", "Area(LUTs)": "lut", "Area(FFs)": "ff", "Area(DSP)": "dsp", "Area(MUX_CARRYs)": "carry"}
 _PATH = {"Max Delay": "clock_estimated_ns", "Slack": "slack_ns"}
 
@@ -25,11 +26,11 @@ class Catapult(Reader):
     name = "catapult"
 
     def recognises(self, head: str, file_name: str) -> bool:
-        return bool(_HEAD.search(head[:4096]))
+        return any("Synthesis: Report" in line.partition("-- Catapult ")[2] for line in head[:4096].split("\n"))
 
     def read(self, text: str, file_name: str) -> Report:
         lines = whole_lines(text)
-        numbers = [*_cycles(lines), *_clocks(lines), *_area(lines), *_critical_path(lines)]
+        numbers = few(chain(_cycles(lines), _clocks(lines), _area(lines), _critical_path(lines)))
         if not numbers:
             raise ReportError("neither cycles nor area nor timing", where=file_name, hint="The report may be cut off; write it again.")
         version = _VERSION.search(text)
@@ -42,10 +43,16 @@ def _rows(lines: list[str], title: str) -> Iterator[dict[str, str]]:
     if not starts or starts[0] + 2 >= len(lines) or not _RULE.fullmatch(lines[starts[0] + 2]):
         return
     spans = [match.span() for match in re.finditer("-+", lines[starts[0] + 2])]
+    if len(spans) > MOST_COLUMNS:
+        raise ReportError(f"a table of more than {MOST_COLUMNS} columns")
     header = [lines[starts[0] + 1][start:end].strip() for start, end in spans]
+    cells = 0
     for line in lines[starts[0] + 3 :]:
         if not line.startswith("    "):
             return
+        cells += len(spans)
+        if cells > MOST_CELLS:
+            raise ReportError(f"more than {MOST_CELLS:,} cells of tables")
         yield dict(zip(header, [line[start:end].strip() for start, end in spans], strict=True))
 
 

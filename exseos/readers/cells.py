@@ -7,9 +7,12 @@ from decimal import Decimal
 
 from exseos.metrics import Level
 from exseos.readers.base import Number
+from exseos.readers.bounds import Size, fits
 
-_NUMBER = re.compile(r"\s*([-+]?[0-9]{1,18}(?:\.[0-9]{1,18})?(?:[eE][-+]?[0-9]{1,2})?)\s*(?:\([^()]*\)|\[[^\[\]]*\])?\s*", re.ASCII)
-_DURATION = re.compile(r"\s*([0-9]{1,18}(?:\.[0-9]{1,18})?(?:[eE][-+]?[0-9]{1,2})?)\s*([a-z]+)\s*", re.ASCII)
+_FIGURE = r"[0-9]{1,18}(?:\.[0-9]{1,18})?(?:[eE][-+]?[0-9]{1,2})?"
+# Possessive: blanks are never looked at twice, however long the cell.
+_NUMBER = re.compile(rf"\s*+([-+]?{_FIGURE})\s*+(?:\([^()]*+\)|\[[^\[\]]*+\])?+\s*+", re.ASCII)
+_DURATION = re.compile(rf"\s*+({_FIGURE})\s*+([a-z]+)\s*+", re.ASCII)
 _NANOSECONDS = {
     "ps": Decimal("0.001"),
     "ns": Decimal(1),
@@ -27,7 +30,8 @@ def number(cell: str | None) -> float | int | None:
     if found is None:
         return None
     digits = found[1]
-    return int(digits) if digits.lstrip("+-").isdigit() else float(digits)
+    value = int(digits) if digits.lstrip("+-").isdigit() else float(digits)
+    return value if fits(value) else None
 
 
 def nanoseconds(cell: str | None, unit: str = "") -> float | None:
@@ -36,7 +40,8 @@ def nanoseconds(cell: str | None, unit: str = "") -> float | None:
         return None
     found = _DURATION.fullmatch(cell) or _DURATION.fullmatch(f"{cell} {unit}")
     scale = _NANOSECONDS.get(found[2]) if found else None
-    return float(Decimal(found[1]) * scale) if found and scale is not None else None
+    value = float(Decimal(found[1]) * scale) if found and scale is not None else None
+    return value if value is not None and fits(value) else None
 
 
 def unit_of(name: str) -> str:
@@ -47,16 +52,21 @@ def unit_of(name: str) -> str:
 
 
 class Gathered:
-    """The numbers of one report; what is unknown is left out, and the first value of a name, scope and level stays."""
+    """The numbers of one report; what is unknown is left out, and the first value of a name, scope and level stays.
+
+    Raises ``ReportError`` for more numbers than any report has.
+    """
 
     def __init__(self, level: Level) -> None:
         self.level = level
         self._numbers: dict[tuple[str, str, Level], Number] = {}
+        self._size = Size()
 
     def add(self, name: str, value: float | int | None, scope: str = "design", level: Level | None = None) -> None:
-        if value is not None:
-            level = level or self.level
-            self._numbers.setdefault((name, scope, level), Number(name, value, unit_of(name), level, scope))
+        key = (name, scope, level or self.level)
+        if value is not None and fits(value) and key not in self._numbers:
+            self._size.add(scope)
+            self._numbers[key] = Number(name, value, unit_of(name), key[2], scope)
 
     def numbers(self) -> tuple[Number, ...]:
         return tuple(self._numbers.values())

@@ -5,13 +5,15 @@ from __future__ import annotations
 import codecs
 import os
 import stat
+import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
 from exseos.errors import UsageError
 from exseos.readers.base import Reader, Report, ReportError, readers
+from exseos.readers.bounds import few
 
 HEAD_CHARACTERS = 64 * 1024
 LARGEST = 16 * 1024 * 1024
@@ -21,6 +23,9 @@ MOST_PIECES = 250_000
 TOO_LARGE = "larger than 16 MiB"
 TOO_MANY = f"more than {MOST_PIECES:,} lines, elements and values"
 PIECES = (b"\n", b"<", b"=", b"[", b"{", b",")
+LINK = "a link"
+LONGEST_FACT = 200
+"""Characters of a version or device."""
 NOT_A_REPORT = "not a report of a kind known here"
 
 
@@ -50,6 +55,7 @@ def read_report(path: Path) -> Report | None:
     """The report in a file, or None if it is of no kind known here.
 
     Raises ``ReportError`` for a report that is damaged, and for a file that is binary, empty or larger than any report.
+    A version or device that is too long for one is left out.
     """
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):
@@ -70,8 +76,26 @@ def read_report(path: Path) -> Report | None:
                 data = start + file.read(LARGEST - len(start))
                 if sum(map(data.count, PIECES)) > MOST_PIECES:
                     raise ReportError(TOO_MANY, where=str(path))
-                return reader.read(data.decode(encoding, "replace"), path.name)
+                text = data.decode(encoding, "replace")
+                del data
+                # One character beyond Latin-1 makes all of them take twice or four times the memory.
+                if sys.getsizeof(text) > LARGEST + HEAD_CHARACTERS:
+                    raise ReportError(TOO_LARGE, where=str(path))
+                return _read(reader, text, path)
     return None
+
+
+def _read(reader: Reader, text: str, path: Path) -> Report:
+    try:
+        report = reader.read(text, path.name)
+    except ReportError as error:
+        error.where = error.where or str(path)
+        raise
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+        # No reader should, but whoever wrote the report may have found a way.
+        raise ReportError(f"the report is damaged ({reader.name}: {type(error).__name__})", where=str(path)) from error
+    version, device = (text if len(text) <= LONGEST_FACT else "" for text in (report.version, report.device))
+    return replace(report, version=version, device=device, numbers=tuple(few(report.numbers)))
 
 
 def collect(paths: Iterable[Path]) -> Collected:
@@ -82,7 +106,11 @@ def collect(paths: Iterable[Path]) -> Collected:
         if not given.exists():
             raise UsageError("no such file or folder", where=str(given), hint="name a report, a project folder or a tree of them")
         for path in _files(given):
-            _add(path, seen, collected)
+            # Whoever made the tree may have put a link to the reader's own reports into it.
+            if path != given and path.is_symlink():
+                collected.skipped.append(Skipped(path, LINK))
+            else:
+                _add(path, seen, collected)
     return collected
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import math
 import re
 
-_NUMBER = re.compile(r"[-+]?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,40})(?:\.[0-9]{1,40})?(?:[eE][-+]?[0-9]{1,3})?")
-_PERCENT = re.compile(r"\( *([0-9.]+) % *\)$")
-_SHARE = re.compile(r"(?P<used>\S+)\s*/\s*(?P<available>\S+)(?:\s*\(.*\))?")
+from exseos.readers.bounds import checked_lines, fits
+
+_NUMBER = re.compile(r"[-+]?(?:[0-9]{1,3}(?:,[0-9]{3}){1,5}|[0-9]{1,18})(?:\.[0-9]{1,40})?(?:[eE][-+]?[0-9]{1,3})?")
+_PERCENT = re.compile(r"\( *+([0-9.]++) % *+\)$")
 
 
 def number(text: str) -> int | float | None:
-    """The finite number that the whole text is, with or without commas at the thousands; otherwise None."""
+    """The number that the whole text is, with or without commas at the thousands; None for any other text, or a number too large."""
     text = text.strip()
     if not _NUMBER.fullmatch(text):
         return None
@@ -19,7 +19,7 @@ def number(text: str) -> int | float | None:
     if text.lstrip("+-").isdigit():
         return int(text)
     value = float(text)
-    return value if math.isfinite(value) else None
+    return value if fits(value) else None
 
 
 def percent(text: str) -> int | float | None:
@@ -30,10 +30,12 @@ def percent(text: str) -> int | float | None:
 
 def share(text: str) -> tuple[int | float | None, int | float | None]:
     """Used and available of ``used / available ( n % )``; a number alone is what is used."""
-    match = _SHARE.fullmatch(text.strip())
-    return (number(match["used"]), number(match["available"])) if match else (number(text), None)
+    before, _, part = text.strip().partition("(")
+    used, slash, available = (each.strip() for each in before.partition("/"))
+    whole = bool(slash and used and available) and (not part or part.endswith(")"))
+    return (number(used), number(available)) if whole else (number(text), None)
 
 
 def whole_lines(text: str) -> list[str]:
     """The lines of a report without those that a cut may have shortened: a last line with no line end is left out."""
-    return [line.rstrip("\r") for line in text.split("\n")[:-1]]
+    return checked_lines(text)[:-1]

@@ -11,7 +11,7 @@ from exseos.readers.base import Reader, Report, ReportError
 from exseos.readers.cells import Gathered, number
 from exseos.readers.tables import Table, blocks, complete_lines
 
-_HEADER = re.compile(r"^\+\s+RTL\s+\+\s+Status\s+\+", re.MULTILINE)
+_HEADER = re.compile(r"^\+\s++RTL\s++\+\s++Status\s++\+", re.MULTILINE)
 _EXECUTION = "totalexecutiontime(clockcycles)"
 
 

@@ -62,9 +62,10 @@ def _timing(table: Table, unit: str, gathered: Gathered) -> None:
 
 
 def _latency(table: Table, gathered: Gathered) -> None:
-    if len(table.rows) != 1 or not all(_LATENCY.match(name) for name in table.columns()):
+    records = table.records()
+    if len(records) != 1 or not all(_LATENCY.match(name) for name in table.columns()):
         return
-    record = table.records()[0]
+    record = records[0]
     for end in ("min", "max"):
         gathered.add(f"latency_{end}_cycles", number(record.get(f"latency(cycles){end}") or record.get(f"latency{end}")))
         gathered.add(f"latency_{end}_ns", nanoseconds(record.get(f"latency(absolute){end}")))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from exseos.readers.base import Reader, Report, ReportError
+from exseos.readers.bounds import Nesting
 from exseos.readers.cells import Gathered, number
 from exseos.readers.hls_text import facts, placed
 from exseos.readers.tables import Table, complete_lines
@@ -50,15 +51,15 @@ class DesignSummary(Reader):
 def _modules(table: Table, version: str, gathered: Gathered) -> None:
     if "modules&loops" not in table.columns():
         return
-    above: list[tuple[int, str]] = []
+    nesting = Nesting()
     for place, record in enumerate(table.records()):
         label = record["modules&loops"]
         found = _ROW.fullmatch(label)
         depth = len(label) - len(label.lstrip())
         if found is None or (depth == 0 and place > 0):
             continue
-        above = [*(row for row in above if row[0] < depth), (depth, found[2].strip().rstrip("*") if found[1] == "+" else "")]
-        scope = "/".join(name for level, name in above if level and name) if depth else "design"
+        path = nesting.path(depth, found[2].strip().rstrip("*") if found[1] == "+" else "")
+        scope = path if depth else "design"
         if found[1] == "o":
             continue
         for column, name in _COLUMNS.items():

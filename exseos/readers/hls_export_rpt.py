@@ -10,6 +10,7 @@ import re
 
 from exseos.metrics import Level
 from exseos.readers.base import Reader, Report, ReportError
+from exseos.readers.bounds import Nesting
 from exseos.readers.cells import Gathered, nanoseconds, number
 from exseos.readers.hls_text import facts, placed
 from exseos.readers.tables import Table, complete_lines, key
@@ -17,9 +18,9 @@ from exseos.readers.tables import Table, complete_lines, key
 _TITLE = re.compile(r"^== Vivado (RTL Synthesis|Place & Route) Results", re.MULTILINE)
 _OLD_TITLE = re.compile(r"^#=== Post-(Synthesis|Implementation) Resource usage ===", re.MULTILINE)
 _COLUMNS = {"lut": "lut", "ff": "ff", "dsp": "dsp", "bram": "bram_18k", "uram": "uram", "srl": "srl"}
-_RESOURCE = re.compile(r"(LUT|FF|DSP|BRAM|URAM|SRL|LATCH|CLB|SLICE):\s+([0-9]+)\s*", re.ASCII)
+_RESOURCE = re.compile(r"(LUT|FF|DSP|BRAM|URAM|SRL|LATCH|CLB|SLICE):\s++([0-9]++)\s*+", re.ASCII)
 # Old versions wrote "implemetation".
-_PERIOD = re.compile(r"CP (required|achieved post-synthesis|achieved post-impleme(?:n)?tation):\s+([0-9.]+)\s*", re.ASCII)
+_PERIOD = re.compile(r"CP (required|achieved post-synthesis|achieved post-impleme(?:n)?tation):\s++([0-9.]++)\s*+", re.ASCII)
 _OLD_FACT = re.compile(r"^(Implementation tool|Device target): +(?:Xilinx Vivado )?(\S+) *$", re.MULTILINE)
 _SUMMARY = re.compile(r"(?:RTL Synthesis|Place & Route) (Resource Summary|Timing Summary|Resources)")
 
@@ -79,15 +80,15 @@ def _resource(line: str, gathered: Gathered) -> None:
 
 def _instances(table: Table, gathered: Gathered) -> None:
     """Instances under the top one, indented by two blanks a level; ``(name)`` is what an instance has beside its children."""
-    path: list[str] = []
+    nesting = Nesting()
     for record in table.records() if table.columns()[:1] == ["name"] else ():
         label = record["name"].removeprefix(" ")
         depth, name = (len(label) - len(label.lstrip())) // 2, label.strip()
         if name.startswith("("):
             continue
-        path = [*path[:depth], name]
+        path = nesting.path(depth, name)
         for column, metric in _COLUMNS.items() if depth else ():
-            gathered.add(metric, number(record.get(column)), "/".join(path[1:]))
+            gathered.add(metric, number(record.get(column)), path)
 
 
 def _periods(table: Table, gathered: Gathered, routed: bool) -> None:

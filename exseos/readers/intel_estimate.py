@@ -10,16 +10,18 @@ the family.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 from exseos.readers.base import Number, Reader, Report, ReportError
+from exseos.readers.bounds import few
 from exseos.readers.intel_fit import fitted
 from exseos.readers.intel_tables import resources, scope_of
 from exseos.readers.relaxed_json import documents, member, merged, objects, parse, variables
 
-_SCRIPT = re.compile(r"^[ \t]*var[ \t]+(?:area|mav|lmv|loops|summary)(?:ND)?JSON[ \t]*=", re.MULTILINE)
-_SUMMARY = re.compile(r'\s*\{.*?"estimatedResources"', re.DOTALL)
+_SCRIPT = re.compile(r"^[ \t]*+var[ \t]++(?:area|mav|lmv|loops|summary)(?:ND)?JSON[ \t]*+=", re.MULTILINE)
+_SUMMARY = re.compile(r'\s*+\{.*?"estimatedResources"', re.DOTALL)
 _AREA = re.compile(r'\s*\{\s*"columns"\s*:\s*\[\s*"",\s*"ALUTs"')
 _WITH_AREA = {"mav", "lmv", "loops"}
 _VERSIONS = {"i++ Version": "intel_hls", "aoc Version": "intel_opencl", "AOC Version": "intel_opencl"}
@@ -39,14 +41,14 @@ class IntelEstimate(Reader):
         script = variables(text) if _SCRIPT.search(text) else {}
         if _AREA.match(text):
             script = {"area": parse(text)}
-        numbers = _area(merged(script.get("area")))
+        numbers = few(_area(merged(script.get("area"))))
         if not numbers and not _WITH_AREA & set(script):
             summary = script.get("summary")
-            numbers = _kernels(_joined(documents(text) if not script else objects(summary) or objects([summary])))
+            numbers = few(_kernels(_joined(documents(text) if not script else objects(summary) or objects([summary]))))
         if not (numbers or _SCRIPT.search(text)):
             raise ReportError("no estimated resources", where=file_name, hint="The file may be cut off; compile again.")
         quartus = merged(script.get("quartus"))
-        for number in fitted(quartus):
+        for number in few(fitted(quartus)):
             component = number.unit != "MHz" and number.scope == "design"
             numbers.append(replace(number, scope=_component(quartus)) if component else number)
         return Report(*_compiler(merged(script.get("info"))), tuple(numbers))
@@ -63,14 +65,13 @@ def _compiler(info: dict[str, Any]) -> tuple[str, str, str]:
     return _PRODUCTS.get(words.get("product", ""), "oneapi"), words.get("version", ""), words.get("family") or rows.get(_DEVICE, "")
 
 
-def _area(area: dict[str, Any]) -> list[Number]:
+def _area(area: dict[str, Any]) -> Iterator[Number]:
     columns = area.get("columns")
-    numbers = resources(columns, area.get("total"), "estimated")
-    numbers += resources(columns, area.get("max_resources"), "estimated", suffix="_available")
+    yield from resources(columns, area.get("total"), "estimated")
+    yield from resources(columns, area.get("max_resources"), "estimated", suffix="_available")
     for row in objects(area.get("children")):
         if row.get("type") == "function" and scope_of(row):
-            numbers += resources(columns, row.get("total_kernel_resources"), "estimated", scope_of(row))
-    return numbers
+            yield from resources(columns, row.get("total_kernel_resources"), "estimated", scope_of(row))
 
 
 def _joined(found: list[dict[str, Any]]) -> dict[str, Any]:
@@ -82,16 +83,14 @@ def _joined(found: list[dict[str, Any]]) -> dict[str, Any]:
     return {"estimatedResources": {**heads[0], "children": rows}} if heads else {}
 
 
-def _kernels(summary: Any) -> list[Number]:
+def _kernels(summary: Any) -> Iterator[Number]:
     table = member(summary, "estimatedResources")
-    numbers: list[Number] = []
     for row in objects(table.get("children")):
         name = scope_of(row)
         if name in ("Total", "Available"):
-            numbers += resources(table.get("columns"), row.get("data"), "estimated", suffix="_available" if name == "Available" else "")
+            yield from resources(table.get("columns"), row.get("data"), "estimated", suffix="_available" if name == "Available" else "")
         elif name and "classes" not in row:
-            numbers += resources(table.get("columns"), row.get("data"), "estimated", name)
-    return numbers
+            yield from resources(table.get("columns"), row.get("data"), "estimated", name)
 
 
 def _component(quartus: dict[str, Any]) -> str:

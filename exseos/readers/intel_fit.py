@@ -7,13 +7,15 @@ system, which has the board's own logic too, is a scope.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from exseos.readers.base import Number, Reader, Report, ReportError
-from exseos.readers.intel_tables import resources, scope_of, value_of
+from exseos.readers.bounds import few
+from exseos.readers.intel_tables import labelled, resources, scope_of, value_of
 from exseos.readers.relaxed_json import documents, member, merged, objects, variables
 
-_HEAD = re.compile(r'\s*(?:var quartus(?:ND)?JSON\s*=\s*\'?\[?\s*)?\{.*?"quartusFit(?:Clock|ResourceUsage)Summary"', re.DOTALL)
+_HEAD = re.compile(r'\s*+(?:var quartus(?:ND)?JSON\s*+=\s*+\'?\[?\s*+)?+\{.*?"quartusFit(?:Clock|ResourceUsage)Summary"', re.DOTALL)
 _NODE = {"alm": "alm", "alut": "lut", "reg": "ff", "dsp": "dsp", "ram": "m20k", "mlab": "mlab"}
 _CLOCKS = {
     "clock fmax": ("fmax_mhz", "design"),
@@ -38,32 +40,30 @@ class IntelFit(Reader):
         found = merged(variables(text).get("quartus") if text.lstrip().startswith("var ") else documents(text))
         if not (member(found, "quartusFitClockSummary") or member(found, "quartusFitResourceUsageSummary")):
             raise ReportError("neither clocks nor resources of Quartus", where=file_name, hint="The file may be cut off; compile again.")
-        return Report("oneapi" if '"nodes"' in text else "intel_hls", "", "", tuple(fitted(found)))
+        return Report("oneapi" if '"nodes"' in text else "intel_hls", "", "", tuple(few(fitted(found))))
 
 
-def fitted(summary: Any) -> list[Number]:
+def fitted(summary: Any) -> Iterator[Number]:
     """The numbers of both summaries, in the older dialect (``children`` with ``data``) or the newer one (``nodes``)."""
     clocks, usage = member(summary, "quartusFitClockSummary"), member(summary, "quartusFitResourceUsageSummary")
-    numbers: list[Number] = []
     for row in objects(clocks.get("children")):
-        numbers += _frequencies(_labelled(clocks.get("columns"), row.get("data")))
+        yield from _frequencies(_labelled(clocks.get("columns"), row.get("data")))
     for node in objects(clocks.get("nodes")):
-        numbers += _frequencies(node)
+        yield from _frequencies(node)
     rows = objects(usage.get("children"))
     for row in rows:
-        numbers += resources(usage.get("columns"), row.get("data"), "routed", "design" if len(rows) == 1 else scope_of(row))
+        yield from resources(usage.get("columns"), row.get("data"), "routed", "design" if len(rows) == 1 else scope_of(row))
     for node in objects(usage.get("nodes")):
         scope = "design" if node.get("type") == "system" else scope_of(node) if "type" in node else ""
         values = ((name, value_of(node.get(key))) for key, name in _NODE.items())
-        numbers += [Number(name, value, "count", "routed", scope) for name, value in values if value is not None and scope]
-    return numbers
+        yield from (Number(name, value, "count", "routed", scope) for name, value in values if value is not None and scope)
 
 
 def _labelled(columns: Any, data: Any) -> dict[str, Any]:
     if isinstance(data, dict):
         return data
     if isinstance(data, list) and isinstance(columns, list) and len(data) < len(columns):
-        return {str(column): item for column, item in zip(columns[1:], data, strict=False)}
+        return {str(column): item for column, item in labelled(columns, data)}
     return {}
 
 

@@ -7,9 +7,11 @@ and there is no latency of the whole design.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from exseos.readers.base import Number, Reader, Report, ReportError
+from exseos.readers.bounds import few
 from exseos.readers.intel_tables import scope_of, value_of
 from exseos.readers.relaxed_json import documents, objects
 
@@ -34,13 +36,15 @@ class IntelLoops(Reader):
         found = documents(text)
         if not found:
             raise ReportError("no loop attributes", where=file_name, hint="The file may be cut off; compile again.")
-        numbers: list[Number] = []
-        waiting = list(reversed(found))
-        while waiting:
-            node = waiting.pop()
-            waiting += reversed([*objects(node.get("nodes")), *objects(node.get("children"))])
-            numbers += _of(node)
-        return Report("oneapi", "", "", tuple(numbers))
+        return Report("oneapi", "", "", tuple(few(number for node in _nodes(found) for number in _of(node))))
+
+
+def _nodes(found: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    waiting = list(reversed(found))
+    while waiting:
+        node = waiting.pop()
+        waiting += reversed([*objects(node.get("nodes")), *objects(node.get("children"))])
+        yield node
 
 
 def _of(node: dict[str, Any]) -> list[Number]:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 from exseos.readers.base import Number, Reader, Report, ReportError
+from exseos.readers.bounds import few
 from exseos.readers.intel_tables import value_of
 from exseos.readers.relaxed_json import member, parse
 
@@ -43,7 +45,7 @@ class Nextpnr(Reader):
         found = parse(text)
         if not (member(found, "utilization") or member(found, "fmax")):
             raise ReportError("neither clocks nor resources of nextpnr", where=file_name, hint="The file may be cut off; route again.")
-        return Report("nextpnr", "", "", (*_used(member(found, "utilization")), *_clocks(member(found, "fmax"))))
+        return Report("nextpnr", "", "", tuple(few(chain(_used(member(found, "utilization")), _clocks(member(found, "fmax"))))))
 
 
 def _used(utilization: dict[str, Any]) -> Iterator[Number]:

@@ -8,8 +8,10 @@ of contents has one, otherwise from summaries that end as they should.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from exseos.readers.base import Number, Reader, Report, ReportError
+from exseos.readers.bounds import Found
 from exseos.readers.figures import number, whole_lines
 from exseos.readers.quartus_tables import Table, fields, run_time, tables, version
 
@@ -25,8 +27,8 @@ _SLACKS = {
     "Minimum Pulse Width": "pulse_width_slack_ns",
 }
 _TOTALS = {"Setup": "tns_ns", "Hold": "ths_ns"}
-_CHECK = r"(?:(?P<corner>.+?) )?(?P<check>Setup|Hold|Recovery|Removal|Minimum Pulse Width|Fmax)"
-_TYPE = re.compile(_CHECK + r" '(?P<clock>.*)'")
+_CHECK = r"(?:(?P<corner>.{1,200}?) )?(?P<check>Setup|Hold|Recovery|Removal|Minimum Pulse Width|Fmax)"
+_TYPE = re.compile(_CHECK + r" '(?P<clock>.*)")
 _TITLE = re.compile(_CHECK + r" Summary")
 _MULTICORNER = "Multicorner Timing Analysis Summary"
 
@@ -49,7 +51,7 @@ class QuartusTiming(Reader):
 
 def _listed(text: str) -> list[Number]:
     """A ``.sta.summary``: blocks of Type, Slack and TNS, closed by a line of dashes."""
-    numbers: list[Number] = []
+    found = Found()
     lines = [line for line in whole_lines(text) if line.strip()]
     whole = bool(lines) and set(lines[-1]) == {"-"}
     block: re.Match[str] | None = None
@@ -58,30 +60,31 @@ def _listed(text: str) -> list[Number]:
         label, _, value = (part.strip() for part in line.partition(":"))
         if label == "Type":
             whole = whole and slack_seen
-            block, slack_seen = _TYPE.fullmatch(value), False
+            block, slack_seen = _TYPE.fullmatch(value[:-1]) if value.endswith("'") else None, False
         elif label == "Slack" and slack_seen:
             block, whole = None, False
         elif label in ("Slack", "TNS"):
             slack_seen = slack_seen or label == "Slack"
-            numbers += _measured(block, block["clock"] if block else "", {label: value})
-    return numbers + (_worst(numbers) if whole and slack_seen else [])
+            found.add(_measured(block, block["clock"] if block else "", {label: value}))
+    return found.numbers + (_worst(found.numbers) if whole and slack_seen else [])
 
 
 def _tabled(text: str) -> list[Number]:
     """A ``.sta.rpt``."""
-    numbers: list[Number] = []
+    found = Found()
     closed = True
     every = tables(text)
     for table in every:
         title = _TITLE.fullmatch(table.title)
         for row in table.rows[1:] if title else ():
             cells = dict(zip(table.rows[0], row, strict=False))
-            numbers += _measured(title, cells.get("Clock") or cells.get("Clock Name", ""), cells)
+            found.add(_measured(title, cells.get("Clock") or cells.get("Clock Name", ""), cells))
             closed = closed and table.closed
-    numbers += _clocks(every)
+    found.add(_clocks(every))
     if _MULTICORNER in text:
-        return numbers + [number for table in every if table.title == _MULTICORNER for number in _multicorner(table)]
-    return numbers + (_worst(numbers) if closed else [])
+        found.add(number for table in every if table.title == _MULTICORNER for number in _multicorner(table))
+        return found.numbers
+    return found.numbers + (_worst(found.numbers) if closed else [])
 
 
 def _measured(about: re.Match[str] | None, clock: str, cells: dict[str, str]) -> list[Number]:
@@ -97,27 +100,23 @@ def _measured(about: re.Match[str] | None, clock: str, cells: dict[str, str]) ->
     return [Number(name, value, unit, "routed", scope) for name, value, unit in named if name and value is not None]
 
 
-def _clocks(every: list[Table]) -> list[Number]:
-    numbers: list[Number] = []
+def _clocks(every: list[Table]) -> Iterator[Number]:
     for table in every:
         for row in table.rows[1:] if table.title == "Clocks" else ():
             cells = dict(zip(table.rows[0], row, strict=False))
             period = number(cells.get("Period", ""))
             if period is not None and cells.get("Clock Name"):
-                numbers.append(Number("clock_target_ns", period, "ns", "routed", cells["Clock Name"]))
-    return numbers
+                yield Number("clock_target_ns", period, "ns", "routed", cells["Clock Name"])
 
 
-def _multicorner(table: Table) -> list[Number]:
-    numbers: list[Number] = []
+def _multicorner(table: Table) -> Iterator[Number]:
     for row in table.rows[1:]:
         names = {"Worst-case Slack": _SLACKS, "Design-wide TNS": _TOTALS}.get(row[0], {})
         cells = dict(zip(table.rows[0], row, strict=False))
         for check, name in names.items():
             value = number(cells.get(check, ""))
             if value is not None:
-                numbers.append(Number(name, value, "ns", "routed"))
-    return numbers
+                yield Number(name, value, "ns", "routed")
 
 
 def _worst(numbers: list[Number]) -> list[Number]:

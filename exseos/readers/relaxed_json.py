@@ -10,12 +10,11 @@ import json
 import re
 from typing import Any
 
-_STRING = r'"(?:[^"\\]|\\.)*"'
+_STRING = r'"(?:[^"\\]++|\\.)*+"'
 # A string without end is a token to the end: else it would be looked for again from each quote in it.
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[\]]|[^"\[\]]+', re.DOTALL)
-_LABEL = re.compile(rf"\s*{_STRING}\s*:", re.DOTALL)
-_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
-_VARIABLE = re.compile(r"^[ \t]*var[ \t]+(\w+?)(?:ND)?JSON[ \t]*=[ \t]*", re.MULTILINE)
+_TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[\]]|[^"\[\]]++', re.DOTALL)
+_LABEL = re.compile(rf"\s*+{_STRING}\s*+:", re.DOTALL)
+_VARIABLE = re.compile(r"^[ \t]*+var[ \t]++(\w{1,40}?)(?:ND)?JSON[ \t]*+=[ \t]*+", re.MULTILINE)
 
 
 def parse(text: str) -> Any:
@@ -45,7 +44,7 @@ def variables(text: str) -> dict[str, Any]:
     for match, end in zip(starts, ends, strict=False):
         source = text[match.end() : end].rstrip().removesuffix(";").rstrip()
         if source.startswith("'") and source.endswith("'") and len(source) > 1:
-            source = _ESCAPE.sub(_unescaped, source[1:-1])
+            source = _unescaped(source[1:-1])
         value = parse(source)
         if value is not None:
             found.setdefault(match[1], value)
@@ -61,7 +60,8 @@ def merged(value: Any) -> dict[str, Any]:
     """An object, or the objects of a list as one; the first of a key stays."""
     found: dict[str, Any] = {}
     for item in [value] if isinstance(value, dict) else objects(value):
-        found = {**item, **found}
+        for key, content in item.items():
+            found.setdefault(key, content)
     return found
 
 
@@ -91,9 +91,9 @@ def _objects_for_labels(text: str) -> str:
     return "".join((*pieces, text[done:]))
 
 
-def _unescaped(match: re.Match[str]) -> str:
+def _unescaped(text: str) -> str:
     """JavaScript's escapes that JSON text inside a string literal needs: the rest stay as they are for JSON to judge."""
-    return match[1] if match[1] in "'\\" else match[0]
+    return text.replace("\\\\", "\0").replace("\\'", "'").replace("\0", "\\")
 
 
 def _refuse(constant: str) -> None:

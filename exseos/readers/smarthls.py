@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import chain
 
 from exseos.metrics import Level
 from exseos.readers.base import Number, Reader, Report
+from exseos.readers.bounds import few
 from exseos.readers.figures import number, whole_lines
 from exseos.readers.legup import fitted, testbench
 
 _HEAD = re.compile(r"(?:Smart|LegUp) High-Level Synthesis Tool|Summary Report for RTL Simulation and FPGA Synthesis")
 _VERSION = re.compile(r"^// (?:Smart|LegUp) High-Level Synthesis Tool Version (\S+)", re.MULTILINE)
 _LEGUP = re.compile(r"LegUp High-Level Synthesis|^LegUp-generated|^FPGA Vendor: (?!MICRO)", re.MULTILINE)
-_SECTION = re.compile(r"====== (?:\d+)\. (.*?)(?: of HLS-generated IP Core)?(?: \(.*\))? ======")
-_FUNCTION = re.compile(r"\| Function: (\S+?)(?: takes ([\d,]+(?: ?/ ?[\d,]+)?) cycles)?(?: \(.*\))? *\|")
+_RULER = "======"
+_FUNCTION = re.compile(r"\| Function: (\S+?)(?: takes ([\d,]++(?: ?/ ?[\d,]++)?+) cycles)?+(?: \(.*\))? *+\|")
 _FILE = re.compile(r"summary\.hls\.(.+)\.rpt")
 _TIMING = {
     "Target Period": ("clock_target_ns", " ns"),
@@ -53,8 +55,8 @@ class SmartHLS(Reader):
         sections = _sections(whole_lines(text))
         simulation = sections.get("Simulation Result", []) + sections.get("Simulation Cycle Latency", [])
         timing, usage = sections.get("Timing Result", []), sections.get("Resource Usage", [])
-        numbers: list[Number] = [*_static(sections, file_name), *_simulated(simulation), *testbench(simulation)]
-        numbers += [*_timing(timing), *_resources(usage), *fitted(timing, usage)]
+        early = chain(_static(sections, file_name), _simulated(simulation), testbench(simulation))
+        numbers = few(chain(early, _timing(timing), _resources(usage), fitted(timing, usage)))
         version = _VERSION.search(text)
         device = next((line.removeprefix("Device: ") for line in sections[""] if line.startswith("Device: ")), "")
         return Report("legup" if _LEGUP.search(text) else "smarthls", version[1] if version else "", device, tuple(numbers))
@@ -65,11 +67,19 @@ def _sections(lines: list[str]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {"": []}
     title = ""
     for line in lines:
-        match = _SECTION.fullmatch(line.strip())
-        if match:
-            title = match[1]
+        title = _title(line.strip()) or title
         found.setdefault(title, []).append(line.strip())
     return found
+
+
+def _title(line: str) -> str:
+    """``Resource Usage`` of ``====== 4. Resource Usage of HLS-generated IP Core (a) ======``; empty for a line that is no heading."""
+    if not (line.startswith(f"{_RULER} ") and line.endswith(f" {_RULER}")):
+        return ""
+    place, dot, title = line[len(_RULER) + 1 : -len(_RULER) - 1].partition(". ")
+    if not (dot and place.isdecimal()):
+        return ""
+    return (title.partition(" (")[0] if title.endswith(")") else title).removesuffix(" of HLS-generated IP Core")
 
 
 def _cycles(text: str, level: Level, scope: str) -> list[Number]:

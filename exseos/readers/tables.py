@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-_RULE = re.compile(r"\s*\+[-+=]*\+\s*", re.ASCII)
-_ROW = re.compile(r"\s*[|+].*[|+]\s*")
+from exseos.readers.base import ReportError
+from exseos.readers.bounds import MOST_COLUMNS, checked_lines
+
+_RULE = re.compile(r"\s*+\+[-+=]*\+\s*+", re.ASCII)
+_ROW = re.compile(r"\s*+[|+].*[|+]\s*+")
 _BARS = re.compile(r"[|+]")
+_MOST_HEADERS = 16
+"""Lines of a header; the rows of a table that has none may stand between two rules too."""
+_LONGEST_TITLE = 200
 
 
 @dataclass(frozen=True)
@@ -24,7 +31,8 @@ class Table:
         keys = self.columns()
         if not keys:
             return []
-        single = [name if keys.count(name) == 1 else "" for name in keys]
+        times = Counter(keys)
+        single = [name if times[name] == 1 else "" for name in keys]
         return [{name: cell for name, cell in zip(single, row, strict=True) if name} for row in self.rows]
 
     def columns(self) -> list[str]:
@@ -38,9 +46,9 @@ def key(title: str) -> str:
 
 def complete_lines(text: str) -> list[str]:
     """The lines, without a last one that is cut off: it could be half a number."""
-    lines = [line.rstrip("\r") for line in text.split("\n")]
+    lines = checked_lines(text)
     last = lines.pop()
-    return [*lines, last] if re.search(r"[|+]\s*$", last) else lines
+    return [*lines, last] if last.rstrip().endswith(("|", "+")) else lines
 
 
 def blocks(lines: list[str]) -> Iterator[str | Table]:
@@ -66,7 +74,7 @@ def _table(lines: list[str]) -> Table:
     header = lines[1 : rules[1]] if len(rules) > 1 else []
     titles = _titles(header)
     rows = [_cells(line) for line in lines[len(header) + 1 :] if not _RULE.fullmatch(line)]
-    return Table(titles, tuple(row for row in rows if len(row) == len(titles)))
+    return Table(titles, tuple(row for row in rows if row and len(row) == len(titles)))
 
 
 def _cells(line: str) -> tuple[str, ...]:
@@ -76,15 +84,22 @@ def _cells(line: str) -> tuple[str, ...]:
 
 def _titles(header: list[str]) -> tuple[str, ...]:
     """One title a column: the words of every header line that stand over it, groups included."""
-    spans = [_spans(line) for line in header]
-    if not spans:
+    spans = [_spans(line) for line in header[:_MOST_HEADERS]]
+    if not spans or len(header) > _MOST_HEADERS:
         return ()
     finest = max(spans, key=len)
-    titles = []
-    for start, end, _ in finest:
-        words = [text for line in spans for left, right, text in line if left <= start and right >= end]
-        titles.append(" ".join(word for word in words if word))
-    return tuple(titles)
+    if len(finest) > MOST_COLUMNS:
+        raise ReportError(f"a table of more than {MOST_COLUMNS} columns")
+    words: list[list[str]] = [[] for _ in finest]
+    for line in spans:
+        over = iter(line)
+        left, right, text = next(over, (0, 0, ""))
+        for (start, end, _), found in zip(finest, words, strict=True):
+            while right < end:
+                left, right, text = next(over, (end, end, ""))
+            if left <= start and text:
+                found.append(text)
+    return tuple(" ".join(found)[:_LONGEST_TITLE] for found in words)
 
 
 def _spans(line: str) -> list[tuple[int, int, str]]:

@@ -15,7 +15,7 @@ _ROWS = {
     "Device Static": "power_static_w",
     "Junction Temperature": "junction_temperature_celsius",
 }
-_LABEL = re.compile(r"(.*?) \((W|mW|C)\)")
+_LABEL = re.compile(r"(.{,200}?) \((W|mW|C)\)")
 
 
 class Power(Reader):
@@ -40,8 +40,8 @@ class Power(Reader):
 
 
 def _row(row: tuple[str, ...], gathered: Gathered) -> None:
-    label = _LABEL.fullmatch(row[0].strip())
-    if len(row) == 2 and label and label[1] in _ROWS:
+    label = _LABEL.fullmatch(row[0].strip()) if len(row) == 2 else None
+    if label and label[1] in _ROWS:
         value = number(row[1])
         gathered.add(_ROWS[label[1]], value / 1000 if value is not None and label[2] == "mW" else value)
 

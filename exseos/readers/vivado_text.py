@@ -9,7 +9,7 @@ from exseos.metrics import Level
 from exseos.readers.tables import Table, blocks
 
 _FACT = re.compile(r"\| (Tool Version|Command|Device|Design State) *: (.*)")
-_HEADING = re.compile(r"[0-9]+(?:\.[0-9]+)*\.? (\S.*)")
+_HEADING = re.compile(r"[0-9]++(?:\.[0-9]++)*+\.? (\S.*+)")
 
 
 def facts(lines: list[str]) -> dict[str, str]:

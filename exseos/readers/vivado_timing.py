@@ -25,7 +25,7 @@ _COLUMNS = {
     "TPWS Failing Endpoints": "tpws_failing_endpoints",
     "TPWS Total Endpoints": "tpws_total_endpoints",
 }
-_CLOCK = re.compile(r" *(\S+) +\{[^{}]*\} +([0-9.]+) +[0-9.]+ *", re.ASCII)
+_CLOCK = re.compile(r" *+(\S++) ++\{[^{}]*+\} ++([0-9.]++) ++[0-9.]++ *+", re.ASCII)
 
 
 class TimingSummary(Reader):
@@ -67,7 +67,7 @@ def _level(found: dict[str, str], text: str) -> Level:
     state = level_of(found.get("Design State", ""))
     if state:
         return state
-    nets = set(re.findall(r"\(fo=[0-9]+, (routed|estimated|unplaced)\)", text))
+    nets = {match[1] for match in re.finditer(r"\(fo=[0-9]++, (routed|estimated|unplaced)\)", text)}
     if nets:
         return "routed" if nets & {"routed", "estimated"} else "synthesized"
     return level_told(found) or "synthesized"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from exseos.readers.base import Reader, Report, ReportError
+from exseos.readers.bounds import Nesting
 from exseos.readers.cells import Gathered, number
 from exseos.readers.tables import Table, complete_lines, key
 from exseos.readers.vivado_text import facts, headed, is_vivado, level_told, version_of
@@ -119,14 +120,14 @@ def _regions(table: Table, gathered: Gathered) -> None:
 
 def _hierarchy(table: Table, gathered: Gathered) -> None:
     """Rows are indented by two blanks a level; ``(name)`` is what an instance has beside its children, and left out."""
-    path: list[str] = []
+    nesting = Nesting()
     for place, record in enumerate(table.records()):
         label = record["instance"].removeprefix(" ")
         depth, name = (len(label) - len(label.lstrip())) // 2, label.strip()
-        if name.startswith("(") or depth > len(path) or (depth == 0 and place > 0):
+        if name.startswith("(") or depth > len(nesting) or (depth == 0 and place > 0):
             continue
-        path = [*path[:depth], name]
-        scope = "/".join(path[1:]) if depth else "design"
+        path = nesting.path(depth, name)
+        scope = path if depth else "design"
         for column, cell in record.items():
             gathered.add(_HIERARCHY.get(column, ""), number(cell) if column in _HIERARCHY else None, scope)
         wide, narrow = number(record.get("ramb36")), number(record.get("ramb18"))

@@ -14,12 +14,14 @@ def xml_root(text: str, file_name: str) -> _Element:
     """The root of an XML report; raises ``ReportError`` where it is cut off or not well-formed."""
     from lxml import etree
 
+    if "<!DOCTYPE" in text:
+        raise ReportError("the XML declares a document type, which no report does", where=file_name)
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, encoding="utf-8")
     try:
         return etree.fromstring(text.encode("utf-8", "replace"), parser)
     except (etree.XMLSyntaxError, ValueError) as error:
         raise ReportError(
-            f"the XML is damaged: {error}", where=file_name, hint="it is cut off or was edited: take the tool's own file"
+            f"the XML is damaged: {str(error)[:200]}", where=file_name, hint="it is cut off or was edited: take the tool's own file"
         ) from error
 
 

@@ -10,10 +10,11 @@ import re
 from typing import Any
 
 from exseos.readers.base import Number, Reader, Report, ReportError
+from exseos.readers.bounds import Found
 from exseos.readers.intel_tables import value_of
 from exseos.readers.relaxed_json import member, parse
 
-_HEAD = re.compile(r'\s*\{.*?"creator"\s*:\s*"Yosys|\s*\{.*?"num_cells_by_type"', re.DOTALL)
+_HEAD = re.compile(r'\s*+\{.*?"(?:creator"\s*+:\s*+"Yosys|num_cells_by_type")', re.DOTALL)
 _VERSION = re.compile(r"Yosys (\S+)")
 _PLAIN = {
     "num_cells": ("cells", "count"),
@@ -48,12 +49,14 @@ class YosysStat(Reader):
         design = member(found, "design") or (member(modules, next(iter(modules))) if len(modules) == 1 else {})
         if not design and not modules:
             raise ReportError("no statistics of a design", where=file_name, hint="The file may be cut off; run stat -json again.")
-        numbers = _of(design, modules, "design", file_name) if design else []
+        numbers = Found()
+        numbers.add(_of(design, modules, "design", file_name) if design else [])
         for name, module in modules.items() if len(modules) > 1 else ():
             if isinstance(module, dict):
-                numbers += _of(module, modules, name.removeprefix("\\"), file_name)
-        version = _VERSION.match(str(found.get("creator", "")))
-        return Report("yosys", version[1] if version else "", "", tuple(numbers))
+                numbers.add(_of(module, modules, name.removeprefix("\\"), file_name))
+        creator = found.get("creator")
+        version = _VERSION.match(creator) if isinstance(creator, str) else None
+        return Report("yosys", version[1] if version else "", "", tuple(numbers.numbers))
 
 
 def _of(statistics: dict[str, Any], modules: dict[str, Any], scope: str, where: str) -> list[Number]:
@@ -61,7 +64,7 @@ def _of(statistics: dict[str, Any], modules: dict[str, Any], scope: str, where: 
     numbers = [Number(name, value, unit, "synthesized", scope) for name, value, unit in plain if value is not None]
     cells = {kind: value_of(count) for kind, count in member(statistics, "num_cells_by_type").items()}
     counts = {kind: count for kind, count in cells.items() if isinstance(count, int)}
-    total = statistics.get("num_cells")
+    total = value_of(statistics.get("num_cells"))
     if not isinstance(total, int):
         return numbers
     # Versions differ in whether instances of modules are cells.

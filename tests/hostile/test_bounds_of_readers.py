@@ -16,6 +16,7 @@ from tests.hostile.json_mutation import text
 from tests.hostile.measure import Measured, measure
 from tests.hostile.mutation import original
 from tests.hostile.resealing import Entries, archive, keep_numbers, rederive, reidentify, reseal
+from tests.readers.hostile_samples import MADE, REPORTS
 
 MOST_SECONDS = 5.0
 MOST_BYTES = 200 << 20
@@ -157,6 +158,15 @@ CAPSULES: dict[str, Callable[[], Entries]] = {
     "run of 100 MB": entry("run/host.json", lambda: bytes(LARGE), reseal),
     "output of 100 MB": entry("results/trial-0/train/model.keras", lambda: bytes(LARGE), rederive),
     "wheel of 100 MB": entry("lock/wheels/exseos-0.1.0-py3-none-any.whl", lambda: bytes(LARGE), rederive),
+    "many files of the author and stages": lambda: reidentify(
+        {
+            **spec(lambda plain: plain.update(convert=[{"name": f"a{n}"} for n in range(100)]))(),
+            **many_files(50_000, "spec/{:06x}"),
+        }
+    ),
+    "stages with the same outputs": lambda: reidentify(
+        {**index(lambda plain: plain.update(stages=plain["stages"] * 50))(), **many_files(50_000, "results/trial-0/train/{:06x}")}
+    ),
     "many outputs": lambda: rederive({**original(), **many_files(60_000, "results/trial-0/train/{:06x}")}),
     "many prepared": lambda: rederive({**original(), **many_files(35_000, "data/prepared/trial-0/{:06x}")}),
     "many entries": lambda: {**original(), **many_files(99_000, "run/{:06x}")},
@@ -214,38 +224,19 @@ def test_capsules(tmp_path: Path, name: str) -> None:
     bounded(measure(imports, both, str(path)))
 
 
-VIVADO = "| Tool Version : Vivado v.2020.1\n| Command      : report_{}\n| Design State : Routed\n"
-REPORTS: dict[str, tuple[str, str]] = {
-    "tables": (VIVADO.format("utilization -file a.rpt"), "| a | 1 |\n"),
-    "rules": (VIVADO.format("utilization -file a.rpt"), "+-+\n"),
-    "newlines": (VIVADO.format("timing_summary"), "\n"),
-    "one line": (VIVADO.format("power"), "|" + " " * 50),
-    "labels": ("Fitter Status : Successful - a\n", "Total DSP Blocks : 2 / 30 ( 7 % )                            \n"),
-    "clocks": ("TimeQuest Timing Analyzer Summary Quartus\n", "Type  : Slow 85C Model Setup 'clk'\nSlack : 1.5\nTNS   : 0.0\n"),
-    "functions": ("// SmartHLS\n====== 1. Simulation ======\n", "| Function: a takes 1 cycles |\n"),
-    "elements": ("<profile><ReportVersion>", "<a/>"),
-    "attributes": ("<profile><ReportVersion ", 'a=""'),
-    "blanks in XML": ("<profile><ReportVersion>", " "),
-    "quotes that no string ends": ("var areaJSON={", '\\"'),
-    "strings": ("var areaJSON={", '"'),
-    "brackets": ("var areaJSON=", "["),
-    "closing brackets": ("var areaJSON=", "]"),
-    "lines that are no JSON": ('{"name":"loop_attributes"\n', "Slack : 1\n"),
-    "lines that are JSON": ('{"name":"loop_attributes"}\n', "{}\n"),
-    "numbers": ('{"fmax":[', "1,"),
-    "digits": ('{"fmax":', "1"),
-    "characters of four bytes": ('{"creator":"Yosys","a":"', "\U0001f600"),
-}
-
-
-@pytest.mark.parametrize("name", REPORTS)
+@pytest.mark.parametrize("name", [*REPORTS, *MADE])
 def test_reports(tmp_path: Path, name: str) -> None:
-    """As large as it is still read, and far larger; a report's reader may find numbers or refuse it."""
-    head, unit = REPORTS[name]
+    """As large as it is still read, and far larger; a report's reader may find numbers or refuse it. Then what the command makes of it."""
     path = tmp_path / "report"
-    imports = "from exseos.readers.collect import collect"
-    code = "print(collect([Path(sys.argv[1])]).skipped[:1])"
-    most = MOST_PIECES // (sum(map(unit.encode().count, PIECES)) or 1) * len(unit.encode())
+    imports = "from exseos.readers.collect import collect\nfrom exseos.cli.show_metrics import metrics_json"
+    code = "found = collect([Path(sys.argv[1])])\nprint(found.skipped[:1], len(metrics_json(found)))"
+    if name in MADE:
+        path.write_bytes(MADE[name]()[:LARGEST])
+        bounded(measure(imports, code, str(path)))
+        return
+    head, unit = REPORTS[name]
+    counted = max(sum(map(unit.encode().count, PIECES)), sum(map(unit.count, "|+;")))
+    most = MOST_PIECES // (counted or 1) * len(unit.encode())
     for size in (min(most, LARGEST), LARGE):
         path.write_bytes(filled(unit, size - 64, head))
         bounded(measure(imports, code, str(path)))

@@ -11,8 +11,9 @@ import pytest
 from exseos.cli import main
 from exseos.errors import UsageError
 from exseos.readers import collect as collecting
+from exseos.readers import vivado_utilization
 from exseos.readers.base import ReportError
-from exseos.readers.collect import NOT_A_REPORT, collect, read_report
+from exseos.readers.collect import LINK, NOT_A_REPORT, collect, read_report
 from tests.readers.hls_samples import COSIM_NEW, CSYNTH_TEXT, CSYNTH_XML
 from tests.readers.reading import read, values
 from tests.readers.test_quartus import FIT_SUMMARY
@@ -51,7 +52,29 @@ def test_links_make_no_loop_and_no_report_twice(project: Path) -> None:
     (project / "gone").symlink_to(project / "nothing")
     found = collect([project, project / "syn", project / "numbers"])
     assert len(found.reports) == 2
-    assert [each.reason for each in found.skipped if each.path.name == "gone"] == [os.strerror(2)]
+    assert {each.path.name for each in found.skipped if each.reason == LINK} == {"again.xml", "gone"}
+
+
+def test_a_link_in_a_tree_shows_nobodys_reports(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "mine").write_text(UTILIZATION, encoding="utf-8")
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs/link").symlink_to(tmp_path / "mine")
+    assert main(["metrics", str(tmp_path / "theirs"), "--json"]) == 1
+    shown = capsys.readouterr()
+    assert json.loads(shown.out) == []
+    assert "link: a link" in shown.err
+    assert len(collect([tmp_path / "theirs/link"]).reports) == 1
+
+
+def test_no_reader_ends_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*arguments: object) -> None:
+        raise IndexError
+
+    monkeypatch.setattr(vivado_utilization, "_sites", fail)
+    (tmp_path / "a.rpt").write_text(UTILIZATION, encoding="utf-8")
+    (skipped,) = collect([tmp_path]).skipped
+    assert skipped.damaged
+    assert skipped.reason == "the report is damaged (Vivado utilization: IndexError)"
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16-be", "utf-16"])
@@ -83,7 +106,7 @@ def test_no_pipe_is_opened(tmp_path: Path) -> None:
 
 def test_a_report_beyond_the_first_64_kilobytes_and_in_another_encoding(tmp_path: Path) -> None:
     file = tmp_path / "a.rpt"
-    file.write_bytes(CSYNTH_TEXT.replace("* Project:", "* Project: caf\xe9" + " " * 70_000).encode("latin-1"))
+    file.write_bytes(CSYNTH_TEXT.replace("* Project:", "* Project: caf\xe9" + (" " * 1000 + "\n") * 70).encode("latin-1"))
     report = read_report(file)
     assert report is not None
     assert values(report)["lut"] == 5032
