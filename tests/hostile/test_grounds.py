@@ -29,7 +29,7 @@ from exseos.capsule.unpack import unpack
 from exseos.cli import main
 from exseos.engines.bubblewrap import Bubblewrap
 from exseos.errors import DigestMismatch
-from exseos.image.assemble import wheel_layer
+from exseos.image.assemble import wheel_layer, with_worker
 from exseos.image.dockerfile import own_config
 from exseos.image.image import Image, image_config
 from exseos.image.layer import Layer, LayerStore
@@ -170,6 +170,11 @@ def with_own_image(forgery: Forgery, folder: Path, program: Path, link: str | No
     tar = b"".join(tree_tar(tree))
     layer = Layer(sha(tar), len(tar), tree)
     image = Image(image_config(own_config(), [("Debian packages", layer.sha256)]), (layer,), folder / "cache")
+    # Its last layer is the honest worker: a replay puts that in the place of whatever is there.
+    (name,) = (name for name in forgery.entries if name.startswith("lock/wheels/"))
+    wheel = folder / Path(name).name
+    wheel.write_bytes(forgery.entries[name])
+    image = with_worker(image, wheel, folder / "cache", Quiet())
     forgery.entries[IMAGE] = image.config_bytes
     forgery.entries["image.tar"] = b"".join(image.archive())
     return forgery.settle()
