@@ -8,6 +8,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar, get_args
 
@@ -56,7 +57,7 @@ class Lab(VendorToolchain):
 
 def write(path: Path, *numbers: Number, version: str = "") -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"version": version, "numbers": [vars(one) for one in numbers]}))
+    path.write_text(json.dumps({"version": version, "numbers": [asdict(one) for one in numbers]}))
 
 
 def read_json(path: Path) -> Report | None:
