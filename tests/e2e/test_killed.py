@@ -89,7 +89,7 @@ def test_twenty_kills_lose_and_repeat_nothing(fresh: Exseos, sources: Path, refe
     seconds_of = stage_seconds(fresh, sources)
     capsule = fresh.folder / CAPSULE
     killed, interrupted, done = 0, set(), set[str]()
-    while killed < KILLS:
+    while killed < KILLS or (len(interrupted) < 3 and killed < 2 * KILLS):  # how fast the machine is changes
         engine = ENGINES[killed % 2]
         left = sum(seconds for stage, seconds in seconds_of.items() if stage not in done)
         ended = killed_after(fresh, chance.uniform(0, 0.9 * left + 3), *build(sources, capsule), "--engine", engine)

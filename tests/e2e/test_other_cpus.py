@@ -30,7 +30,7 @@ from tests.numerics.inside import WORK, run_inside
 from tests.numerics.table import judge
 from tests.numerics.without import Without
 
-pytestmark = [pytest.mark.slow, pytest.mark.engine, pytest.mark.network]
+pytestmark = [pytest.mark.slow, pytest.mark.engine, pytest.mark.network, pytest.mark.timeout(2400)]
 
 HERE = "this CPU"
 OTHER_CACHES = "EPYC,legacy-cache=on"
