@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from exseos.readers.base import Number, ReportError
+from exseos.text import is_plain
 
 LONGEST_LINE = 16_384
 """Characters of a line of a text report; JSON and XML may be one line."""
@@ -70,7 +71,7 @@ class Size:
     def add(self, scope: str) -> None:
         """Another number; raises ``ReportError`` where that is too much."""
         self._numbers += 1
-        self._characters += len(scope) * (1 if scope.isascii() and scope.isprintable() else _ESCAPED)
+        self._characters += len(scope) * (1 if scope.isascii() and is_plain(scope) else _ESCAPED)
         if self._numbers > MOST_NUMBERS:
             raise ReportError(f"more than {MOST_NUMBERS:,} numbers")
         check_scope(scope)

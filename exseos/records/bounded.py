@@ -10,6 +10,8 @@ from exseos.errors import CapsuleError
 
 _MARK = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[\]{},]', re.DOTALL)
 # A text without end is taken to the end as well: else it would be looked for again from each quote in it.
+_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
+"""What writes half a character beyond the 65,536th; only two halves in a row are one."""
 _DEEPEST = 32
 _LONGEST_NUMBER = 400
 """Digits: what a float of 64 bits takes when it is written out."""
@@ -20,7 +22,7 @@ def read_json(data: bytes, where: str, *, most_bytes: int, most_values: int = 30
 
     Raises ``CapsuleError`` for what is larger than ``most_bytes``, has more than ``most_values`` values or is nested deeper
     than any record, before memory is taken for it; and for anything that is no JSON (RFC 8259): a key given twice, NaN,
-    text that is not UTF-8, a number that no double can hold.
+    text that is not UTF-8 or has half a character, a number that no double can hold.
     """
     if len(data) > most_bytes:
         raise CapsuleError(f"it has {len(data)} bytes, and at most {most_bytes} are read", where=where)
@@ -35,9 +37,12 @@ def read_json(data: bytes, where: str, *, most_bytes: int, most_values: int = 30
         elif mark[0] in (b"]", b"}"):
             depth -= 1
     try:
-        return json.loads(data.decode(), parse_constant=_no_constant, object_pairs_hook=_unique, parse_int=_integer, parse_float=_float)
+        value = json.loads(data.decode(), parse_constant=_no_constant, object_pairs_hook=_unique, parse_int=_integer, parse_float=_float)
+        if _HALF.search(data):
+            json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise CapsuleError(f"not JSON: {error}", where=where) from error
+    return value
 
 
 def _no_constant(word: str) -> None:

@@ -270,6 +270,11 @@ def test_no_level_beyond_that_of_the_stage(bench: Bench) -> None:
     bench.refuse("has the level rtl, which no stage evaluate measures", forgery.settle())
 
 
+def one_metric(**changes: object) -> bytes:
+    plain = {"name": "auc", "value": 1, "unit": "1", "level": "float", "origin": "", "tool": "", "version": "", "scope": "design"}
+    return json.dumps([{**plain, **changes}]).encode()
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -280,8 +285,10 @@ def test_no_level_beyond_that_of_the_stage(bench: Bench) -> None:
         (b'[{"name": "x", "name": "y"}]\n', "a key is given twice"),
         (b"[" + b"1," * 400_000 + b"1]", "values, and at most"),
         (b"[" + b" " * (5 << 20) + b"]", "at most"),
+        (one_metric(unit="\ud800"), "not JSON: .*surrogates not allowed"),
+        (one_metric(unit="x" * 2000), "0.unit has more than 1000 characters"),
     ],
-    ids=["deep", "object", "numbers", "no text", "twice", "many", "long"],
+    ids=["deep", "object", "numbers", "no text", "twice", "many", "long", "half a character", "long word"],
 )
 def test_numbers_in_no_form(bench: Bench, text: bytes, expected: str) -> None:
     forgery = invented()

@@ -41,6 +41,8 @@ def test_it_reads_what_json_is(value: Any, ascii_only: bool) -> None:
         (b"01", "not JSON"),
         (b"\xff", "not JSON"),
         (b'"\xed\xa0\x80"', "not JSON"),
+        (b'"\\ud800"', "not JSON"),
+        (b'{"\\uDFFF\\ud83d\\ude00":1}', "not JSON"),
         (b"\xef\xbb\xbf{}", "not JSON"),
         ("{}".encode("utf-16"), "not JSON"),
         (b'"\n"', "not JSON"),
