@@ -9,7 +9,7 @@ SHELL := /bin/bash
 HOST := .venv
 DEV := .venv-dev
 OUTPUT := build
-# Two tests at once, those of one file by one process: more takes more memory than a laptop has.
+# Two tests at once, those of one file by one process, each process with a warm store of its own.
 PARALLEL := -n 2 --dist loadfile
 
 demo: $(HOST)/made

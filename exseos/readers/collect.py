@@ -21,6 +21,7 @@ LARGEST = 16 * 1024 * 1024
 MOST_PIECES = 250_000
 """Lines, elements and values, each of which takes memory and time; the largest report seen has 15,000."""
 TOO_LARGE = "larger than 16 MiB"
+TOO_WIDE = f"{TOO_LARGE} in memory, for characters beyond Latin-1"
 TOO_MANY = f"more than {MOST_PIECES:,} lines, elements and values"
 PIECES = (b"\n", b"<", b"=", b"[", b"{", b",")
 LINK = "a link"
@@ -73,14 +74,16 @@ def read_report(path: Path) -> Report | None:
         head = start.decode(encoding, "replace")
         for reader in _readers():
             if reader.recognises(head, path.name):
-                data = start + file.read(LARGEST - len(start))
+                data = start + file.read(LARGEST + 1 - len(start))
+                if len(data) > LARGEST:  # it grew
+                    raise ReportError(TOO_LARGE, where=str(path))
                 if sum(map(data.count, PIECES)) > MOST_PIECES:
                     raise ReportError(TOO_MANY, where=str(path))
                 text = data.decode(encoding, "replace")
                 del data
                 # One character beyond Latin-1 makes all of them take twice or four times the memory.
                 if sys.getsizeof(text) > LARGEST + HEAD_CHARACTERS:
-                    raise ReportError(TOO_LARGE, where=str(path))
+                    raise ReportError(TOO_WIDE, where=str(path))
                 return _read(reader, text, path)
     return None
 
@@ -133,7 +136,7 @@ def _add(path: Path, seen: set[tuple[int, int]], collected: Collected) -> None:
         report = read_report(path)
     except ReportError as error:
         collected.skipped.append(
-            Skipped(path, error.what, damaged=error.what not in ("empty", "binary", TOO_LARGE, TOO_MANY, "not a regular file"))
+            Skipped(path, error.what, damaged=error.what not in ("empty", "binary", TOO_LARGE, TOO_WIDE, TOO_MANY, "not a regular file"))
         )
     except OSError as error:
         collected.skipped.append(Skipped(path, error.strerror or str(error)))

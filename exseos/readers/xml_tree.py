@@ -15,7 +15,8 @@ def xml_root(text: str, file_name: str) -> _Element:
     from lxml import etree
 
     if "<!DOCTYPE" in text:
-        raise ReportError("the XML declares a document type, which no report does", where=file_name)
+        what = "the XML declares a document type, which no report does"
+        raise ReportError(what, where=file_name, hint="it was edited: take the tool's own file")
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, encoding="utf-8")
     try:
         return etree.fromstring(text.encode("utf-8", "replace"), parser)

@@ -19,8 +19,28 @@ def has_ebops(model: Any) -> bool:
 
 
 def uncounted(model: Any) -> list[str]:
-    """Names of layers with a kernel whose EBOPs are not in the sum: Keras's own, and HGQ2's where counting is off."""
-    return [layer.name for layer in model._flatten_layers() if hasattr(layer, "kernel") and not getattr(layer, "enable_ebops", False)]
+    """Names of layers whose bit operations are not in the sum of EBOPs, or not in full.
+
+    In it are HGQ2's layers of the model itself, with all that they are made of. Not in it are those of a nested model, which HGQ2 does
+    not look into, those with ``enable_ebops`` off, ``ebops_factor`` or a ``parallelization_factor`` below 1, and other layers with
+    a matrix of weights.
+    """
+    whole = [layer for layer in model.layers if getattr(layer, "enable_ebops", False) and all(map(_unscaled, layer._flatten_layers()))]
+    counted = {id(part) for layer in whole for part in layer._flatten_layers()}
+    return [layer.name for layer in model._flatten_layers() if id(layer) not in counted and _computes(layer)]
+
+
+def _unscaled(layer: Any) -> bool:
+    return getattr(layer, "ebops_factor", 1) == 1 and not 0 < getattr(layer, "parallelization_factor", 1) < 1
+
+
+def _computes(layer: Any) -> bool:
+    """Whether a layer is one that HGQ2 can count, or has weights to multiply by; a quantizer's own weights are its bit widths."""
+    import keras
+
+    if isinstance(layer, keras.layers.Embedding) or "hgq.quantizer" in type(layer).__module__:
+        return False
+    return hasattr(layer, "enable_ebops") or any(len(weight.shape) > 1 for weight in layer._trainable_variables)
 
 
 def trace_ranges(model: Any, arrays: Mapping[str, NDArray[Any]]) -> int | None:

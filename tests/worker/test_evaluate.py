@@ -40,10 +40,16 @@ class Twice(keras.layers.Layer):
 def custom(input_shape, outputs):
     return keras.Sequential([keras.layers.Input(input_shape), Twice(), keras.layers.Dense(outputs)])
 
-def partly(input_shape, outputs):
+def partly(input_shape, outputs, how):
     from hgq.layers import QDense
-    layers = [QDense(4, name="large", enable_ebops=False), QDense(outputs, name="small")]
-    return keras.Sequential([keras.layers.Input(input_shape), *layers])
+    large = {
+        "off": lambda: QDense(4, enable_ebops=False),
+        "scaled": lambda: QDense(4, ebops_factor=0.001),
+        "nested": lambda: keras.Sequential([QDense(4)]),
+        "another": lambda: keras.layers.Dense(4),
+        "fraction": lambda: QDense(4, parallelization_factor=0.001),
+    }[how]()
+    return keras.Sequential([keras.layers.Input(input_shape), large, QDense(outputs, name="small")])
 
 def forged(input_shape, outputs):
     # all that measures in this process now says what it is told
@@ -91,7 +97,7 @@ def test_a_quantized_model_is_measured(worker: Worker, prepared: Path, trained: 
     assert set(metrics) == {"accuracy", "loss", "auc", "parameters", "ebops"}
     assert {metric["level"] for metric in metrics.values()} == {"float"}
     assert metrics["parameters"]["value"] == 3 * 3 + 3 + 3 + 1
-    assert metrics["ebops"]["unit"] == "count"
+    assert (metrics["ebops"]["unit"], metrics["ebops"]["scope"]) == ("count", "design")
     outputs, y = np.load(output / "predictions_test.npy"), np.load(prepared / "y_test.npy")
     assert outputs.dtype == np.float32 and outputs.shape == (100, 1)
     assert metrics["accuracy"]["value"] == np.mean((outputs[:, 0] > 0) == y)
@@ -116,8 +122,9 @@ def test_frozen_layers_count(worker: Worker, prepared: Path, spec: Path, tmp_pat
     assert values(tmp_path / "out")["parameters"] == (3 + 1) * 4 + 4 + 1
 
 
-def test_no_ebops_of_chosen_layers_are_those_of_the_design(worker: Worker, prepared: Path, spec: Path, tmp_path: Path) -> None:
-    trained = train(worker, prepared, spec, tmp_path / "trained", "partly")
+@pytest.mark.parametrize("how", ["off", "scaled", "nested", "another", "fraction"])
+def test_no_ebops_of_chosen_layers_are_those_of_the_design(worker: Worker, prepared: Path, spec: Path, tmp_path: Path, how: str) -> None:
+    trained = train(worker, prepared, spec, tmp_path / "trained", "partly", how=how)
     result(evaluate(worker, prepared, trained, tmp_path / "out"))
     metrics = {metric["name"]: metric for metric in json.loads((tmp_path / "out/metrics.json").read_bytes())}
     assert metrics["ebops"]["scope"] == "layers that count EBOPs"

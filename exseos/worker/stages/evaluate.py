@@ -62,7 +62,7 @@ class Evaluate(Stage):
         uncounted = ranges.uncounted(model) if ebops is not None else []
         if uncounted:
             names = ", ".join(uncounted[:5])
-            context.progress(f"EBOPs: {names} do not count theirs, so that no claim can be about those of the others", None, None)
+            context.progress(f"EBOPs are not those of the whole model, and no claim can be about them: not in full are {names}", None, None)
         context.write_metrics(measure(model, goal, outputs, y, ebops, partly=bool(uncounted)))
         audit.close()
         context.facts["numerics"] = {"operations": len(audit.used), "unknown": audit.unknown()}
